@@ -1,0 +1,21 @@
+/** Limits of one transaction (`features.md` §2.0, "Transactions"). Settings of the deployment. Bytes and counts. */
+export interface TransactionLimits {
+  readonly documentsRead: number;
+  readonly bytesRead: number;
+  /** Index ranges read: each `db.get` and each query counts one. */
+  readonly databaseQueries: number;
+  readonly documentsWritten: number;
+  readonly bytesWritten: number;
+  readonly functionsScheduled: number;
+  readonly scheduledFunctionArgsBytes: number;
+}
+
+export const DEFAULT_TRANSACTION_LIMITS: TransactionLimits = {
+  documentsRead: 32_000,
+  bytesRead: 16 * 1024 * 1024,
+  databaseQueries: 4_096,
+  documentsWritten: 16_000,
+  bytesWritten: 16 * 1024 * 1024,
+  functionsScheduled: 1_000,
+  scheduledFunctionArgsBytes: 16 * 1024 * 1024,
+};

@@ -1,0 +1,69 @@
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join, normalize, relative } from "node:path";
+import { expect, test } from "vitest";
+
+const ROOT = join(import.meta.dirname, "../..");
+
+/** Folder → folders it may import. The table of CONTRIBUTING.md. */
+const ALLOWED: Record<string, readonly string[]> = {
+  "src/shared": [],
+  "src/values": ["src/shared"],
+  "src/protocol": ["src/shared", "src/values"],
+  "src/engine": ["src/shared", "src/values"],
+  "src/persistence": ["src/shared", "src/values", "src/engine"],
+  "src/auth": ["src/shared", "src/values", "src/protocol"],
+  "src/runtime": ["src/shared", "src/values", "src/protocol", "src/engine", "src/auth"],
+  "src/transactor": ["src/shared", "src/values", "src/protocol", "src/engine", "src/persistence", "src/runtime"],
+  "src/deploy": ["src/shared", "src/values", "src/protocol", "src/engine", "src/runtime"],
+  "src/http": ["src/shared", "src/values", "src/protocol", "src/engine", "src/auth", "src/runtime", "src/deploy"],
+  "src/cli": ["src/shared", "src/values", "src/protocol"],
+  "node-actions": ["src/shared", "src/values", "src/protocol"],
+};
+
+function sources(folder: string): string[] {
+  if (!existsSync(join(ROOT, folder))) return [];
+  return readdirSync(join(ROOT, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && /\.tsx?$/.test(entry.name))
+    .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)));
+}
+
+function room(file: string): string | undefined {
+  return Object.keys(ALLOWED).find((folder) => file.startsWith(`${folder}/`));
+}
+
+function imports(file: string): string[] {
+  const text = readFileSync(join(ROOT, file), "utf8");
+  return [...text.matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)].flatMap((match) => match[1] ?? []);
+}
+
+test("L1 a folder imports only what its row of the layer table allows", () => {
+  const offences: string[] = [];
+  for (const folder of Object.keys(ALLOWED)) {
+    for (const file of sources(folder)) {
+      for (const specifier of imports(file)) {
+        if (!specifier.startsWith(".")) continue;
+        const target = normalize(join(dirname(file), specifier));
+        const targetRoom = room(target);
+        if (targetRoom === folder) continue;
+        if (targetRoom === undefined || !ALLOWED[folder]?.includes(targetRoom)) {
+          offences.push(`${file} imports ${target}`);
+        }
+      }
+    }
+  }
+  expect(offences).toEqual([]);
+});
+
+test("L2 the engine is pure: no Workers, Node or storage package", () => {
+  const offences: string[] = [];
+  for (const folder of ["src/shared", "src/values", "src/protocol", "src/engine"]) {
+    for (const file of sources(folder)) {
+      for (const specifier of imports(file)) {
+        if (/^(node:|cloudflare:|drizzle|hono|miniflare|wrangler)/.test(specifier)) {
+          offences.push(`${file} imports ${specifier}`);
+        }
+      }
+    }
+  }
+  expect(offences).toEqual([]);
+});

@@ -1,0 +1,22 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    projects: [
+      { test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
+      // Real parts: miniflare's D1, Durable Objects, R2 and loaded isolates.
+      { test: { name: "contract", include: ["test/contract/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 } },
+      // The whole backend as a black box, driven by the official clients and the official CLI.
+      {
+        test: {
+          name: "compat",
+          include: ["test/compat/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          globalSetup: ["test/support/build.ts"],
+        },
+      },
+    ],
+    maxWorkers: 2,
+  },
+});
