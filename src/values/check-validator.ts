@@ -1,3 +1,4 @@
+import { unreachable } from "../shared/assert.ts";
 import type { JsonObject, JsonValue } from "../shared/json.ts";
 import { displayLiteral, displayValidator } from "./display-validator.ts";
 import { displayValue, displayValues, sortedEntries } from "./display-value.ts";
@@ -90,7 +91,7 @@ function check(validator: Validator, value: JsonValue, tables: TableNames): Mism
     case "union":
       return checkUnion(validator, value, tables);
     default:
-      throw new Error(`Unreachable: ${JSON.stringify(validator satisfies never)}`);
+      return unreachable(validator);
   }
 }
 
@@ -102,7 +103,11 @@ function checkId(validator: Extract<Validator, { kind: "id" }>, value: JsonValue
   return { path: [], reason: { kind: "wrongTable", table }, validator, value };
 }
 
-function checkArray(validator: Extract<Validator, { kind: "array" }>, value: JsonValue, tables: TableNames): Mismatch | null {
+function checkArray(
+  validator: Extract<Validator, { kind: "array" }>,
+  value: JsonValue,
+  tables: TableNames,
+): Mismatch | null {
   if (!Array.isArray(value)) return other(validator, value);
   const items: readonly JsonValue[] = value;
   for (let i = 0; i < items.length; i++) {
@@ -112,7 +117,11 @@ function checkArray(validator: Extract<Validator, { kind: "array" }>, value: Jso
   return null;
 }
 
-function checkRecord(validator: Extract<Validator, { kind: "record" }>, value: JsonValue, tables: TableNames): Mismatch | null {
+function checkRecord(
+  validator: Extract<Validator, { kind: "record" }>,
+  value: JsonValue,
+  tables: TableNames,
+): Mismatch | null {
   if (!isPlainObject(value)) return other(validator, value);
   for (const [name, item] of sortedEntries(value)) {
     const badKey = check(validator.key, name, tables);
@@ -138,11 +147,15 @@ function checkObject(validator: ObjectValidator, value: JsonObject, tables: Tabl
   }
   const names = Object.keys(value);
   if (names.length === present) return null;
-  const [name = ""] = names.filter((candidate) => !validator.names.has(candidate)).sort();
+  const [name = ""] = names.filter((candidate) => !validator.names.has(candidate)).toSorted();
   return { path: [], reason: { kind: "extra", name }, validator, value };
 }
 
-function checkUnion(validator: Extract<Validator, { kind: "union" }>, value: JsonValue, tables: TableNames): Mismatch | null {
+function checkUnion(
+  validator: Extract<Validator, { kind: "union" }>,
+  value: JsonValue,
+  tables: TableNames,
+): Mismatch | null {
   const [only] = validator.members;
   if (only !== undefined && validator.members.length === 1) return check(only, value, tables);
   for (const member of validator.members) if (check(member, value, tables) === null) return null;
@@ -187,6 +200,6 @@ function describe({ path, reason, validator, value }: Mismatch): string {
     case "other":
       return `Value does not match validator.\n${context}\nValue: ${displayValue(value)}\nValidator: ${displayValidator(validator)}`;
     default:
-      throw new Error(`Unreachable: ${JSON.stringify(reason satisfies never)}`);
+      return unreachable(reason);
   }
 }

@@ -1,3 +1,4 @@
+import { unreachable } from "../shared/assert.ts";
 import { badRequest } from "../shared/coded-error.ts";
 import { type JsonValue, isJsonObject } from "../shared/json.ts";
 import { decodeFloat64, decodeInt64, payload, specialKey } from "./special-value.ts";
@@ -30,7 +31,7 @@ export function formatValue(value: JsonValue, format: ValueFormat): string {
     case "export_json":
       return write(value, exportSpecial);
     default:
-      throw new Error(`Unreachable: ${format satisfies never}`);
+      return unreachable(format);
   }
 }
 
@@ -57,7 +58,7 @@ function cleanSpecial(value: JsonValue, key: "$integer" | "$float" | "$bytes"): 
     case "$bytes":
       return `"${payload(value, "$bytes")}"`;
     default:
-      throw new Error(`Unreachable: ${key satisfies never}`);
+      return unreachable(key);
   }
 }
 

@@ -1,7 +1,7 @@
-import { compareValues, jsonToConvex } from "convex/values";
+import { Base64, type Value, compareValues } from "convex/values";
 import { type JsonObject, type JsonValue, isJsonObject } from "../shared/json.ts";
 import { sortedEntries } from "./display-value.ts";
-import { type ValueKind, decodeFloat64, valueKind } from "./special-value.ts";
+import { type ValueKind, decodeFloat64, decodeInt64, payload, valueKind } from "./special-value.ts";
 
 /** Order across types; `undefined`, a missing field, comes before them all (`abi.md` §3.5). */
 const RANK: Readonly<Record<ValueKind, number>> = {
@@ -16,6 +16,8 @@ const RANK: Readonly<Record<ValueKind, number>> = {
   object: 8,
 };
 
+const MAX_INT64 = 2n ** 63n - 1n;
+
 /** Total order of canonical ConvexJSON values, the same as `compareValues` of the values they encode. */
 export function compareConvexJson(a: JsonValue | undefined, b: JsonValue | undefined): number {
   if (a === b) return 0;
@@ -24,10 +26,9 @@ export function compareConvexJson(a: JsonValue | undefined, b: JsonValue | undef
   const kind = valueKind(a);
   const order = RANK[kind] - RANK[valueKind(b)];
   if (order !== 0) return Math.sign(order);
-  if (kind === "float64") return compareValues(decodeFloat64(a), decodeFloat64(b));
   if (Array.isArray(a) && Array.isArray(b)) return compareArrays(a, b);
   if (kind === "object" && isJsonObject(a) && isJsonObject(b)) return compareObjects(a, b);
-  return Math.sign(compareValues(toValue(a), toValue(b)));
+  return Math.sign(compareValues(scalar(a), scalar(b)));
 }
 
 export function equalConvexJson(a: JsonValue | undefined, b: JsonValue | undefined): boolean {
@@ -56,12 +57,18 @@ function compareObjects(a: JsonObject, b: JsonObject): number {
   return left.length < right.length ? -1 : 0;
 }
 
-/** Scalars only: `jsonToConvex` wants a mutable type, but leaves its argument alone. */
-function toValue(scalar: JsonValue): ReturnType<typeof jsonToConvex> {
-  return isJsonObject(scalar) ? jsonToConvex({ ...scalar } as Parameters<typeof jsonToConvex>[0]) : toScalar(scalar);
-}
-
-function toScalar(scalar: JsonValue): null | boolean | number | string {
-  if (typeof scalar === "object" && scalar !== null) throw new Error("Not a scalar");
-  return scalar;
+function scalar(value: JsonValue): Value {
+  if (value === null || typeof value !== "object") return value;
+  switch (valueKind(value)) {
+    case "int64":
+      return decodeInt64(value);
+    case "commitTs":
+      return MAX_INT64;
+    case "float64":
+      return decodeFloat64(value);
+    case "bytes":
+      return Uint8Array.from(Base64.toByteArray(payload(value, "$bytes"))).buffer;
+    default:
+      throw new Error("Not a scalar");
+  }
 }

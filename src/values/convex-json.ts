@@ -1,9 +1,11 @@
 import { Base64 } from "convex/values";
+import { unreachable } from "../shared/assert.ts";
 import { type CodedError, badRequest } from "../shared/coded-error.ts";
 import { type JsonObject, type JsonValue, isJsonObject } from "../shared/json.ts";
 import { formatBytes } from "./format-bytes.ts";
 import { VALUE_LIMITS, type ValueLimits } from "./limits.ts";
 import { type SpecialKey, encodeFloat64, specialKey } from "./special-value.ts";
+import { utf8Length } from "./utf8.ts";
 
 /**
  * A value that came through the door. `value` is canonical: keys sorted as far as JavaScript objects can be (names
@@ -82,18 +84,6 @@ export function tooLarge(size: number, maximum: number): CodedError {
   );
 }
 
-/** Bytes of a well-formed string in UTF-8. */
-export function utf8Length(text: string): number {
-  let length = text.length;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code < 0x80) continue;
-    // Each half of a surrogate pair counts 2 of the pair's 4 bytes.
-    length += code < 0x800 || (code >= 0xd800 && code < 0xe000) ? 1 : 2;
-  }
-  return length;
-}
-
 class Walk {
   size = 0;
   nesting = 0;
@@ -165,7 +155,7 @@ class Walk {
     }
     if (!changed) return object;
     // `fromEntries` defines properties, so that a field named `__proto__` stays a field.
-    return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+    return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
   }
 
   #special(object: JsonObject, key: SpecialKey): JsonValue {
@@ -199,7 +189,7 @@ class Walk {
       case "$map":
         throw invalid("InvalidValue", "Received a Map which is no longer supported as a Convex type.");
       default:
-        throw new Error(`Unreachable: ${key satisfies never}`);
+        return unreachable(key);
     }
   }
 

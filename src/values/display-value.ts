@@ -40,7 +40,7 @@ export function displayFloat64(value: number): string {
 
 /** Entries in the order of their names' bytes, which JavaScript objects keep except for names like array indexes. */
 export function sortedEntries(object: JsonObject): [string, JsonValue][] {
-  return Object.entries(object).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+  return Object.entries(object).toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
 }
 
 const ESCAPES: Readonly<Record<string, string>> = {

@@ -5,6 +5,7 @@ import type { Clock } from "../shared/clock.ts";
 import { badRequest } from "../shared/coded-error.ts";
 import type { Random } from "../shared/random.ts";
 import { decodeBase32, encodeBase32 } from "./base32.ts";
+import { utf8Length } from "./utf8.ts";
 
 /** A document id as developers see it: table number and internal id with a checksum, in base32 (`abi.md` §3.6). */
 export type DocumentId = Brand<string, "DocumentId">;
@@ -72,12 +73,13 @@ function encode(tableNumber: number, internal: Uint8Array): DocumentId {
   const checksum = fletcher16(scratch, length);
   scratch[length++] = checksum & 255;
   scratch[length++] = checksum >> 8;
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- here ids get their brand
   return encodeBase32(scratch, length) as DocumentId;
 }
 
 /** The decoded id, or why it is none. */
 function decode(text: string): DecodedDocumentId | string {
-  if (text.length < MIN_TEXT || text.length > MAX_TEXT) return `Invalid ID length ${byteLength(text)}`;
+  if (text.length < MIN_TEXT || text.length > MAX_TEXT) return `Invalid ID length ${utf8Length(text)}`;
   const length = decodeBase32(text, scratch);
   if (length < 0) return "ID wasn't valid base32";
 
@@ -114,8 +116,4 @@ function fletcher16(bytes: Uint8Array, length: number): number {
     high = (high + low) & 255;
   }
   return (high << 8) | low;
-}
-
-function byteLength(text: string): number {
-  return new TextEncoder().encode(text).length;
 }

@@ -1,5 +1,6 @@
 import { badRequest } from "../shared/coded-error.ts";
 import { ENVIRONMENT_LIMITS, type EnvironmentLimits } from "./limits.ts";
+import { utf8Length } from "./utf8.ts";
 
 /** Set by the backend itself; a variable of the same name that the developer sets wins (`abi.md` §4.9). */
 export const BUILT_IN_VARIABLES = ["CONVEX_CLOUD_URL", "CONVEX_SITE_URL"] as const;
@@ -20,7 +21,7 @@ export function checkVariableName(name: string, limits: EnvironmentLimits = ENVI
 }
 
 export function checkVariableValue(value: string, limits: EnvironmentLimits = ENVIRONMENT_LIMITS): void {
-  const bytes = byteLength(value);
+  const bytes = utf8Length(value);
   if (bytes > limits.valueBytes) {
     throw badRequest(
       "EnvironmentVariableValueTooLarge",
@@ -40,7 +41,7 @@ export function checkVariables(
   for (const [name, value] of entries) {
     checkVariableName(name, limits);
     checkVariableValue(value, limits);
-    total += name.length + byteLength(value);
+    total += name.length + utf8Length(value);
   }
   if (entries.length > limits.variables) {
     throw badRequest("EnvVarLimitMet", `The environment variable limit (${limits.variables}) has been met.`);
@@ -51,8 +52,4 @@ export function checkVariables(
       `The environment variables take ${total} bytes in total, which is too large. (max size: ${limits.totalBytes})`,
     );
   }
-}
-
-function byteLength(text: string): number {
-  return new TextEncoder().encode(text).length;
 }

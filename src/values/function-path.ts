@@ -1,5 +1,6 @@
 import { type CodedError, badRequest } from "../shared/coded-error.ts";
 import { identifierError } from "./identifier.ts";
+import { utf8Length } from "./utf8.ts";
 
 /** A function's address within its component. */
 export interface ModuleFunction {
@@ -75,7 +76,7 @@ function moduleError(path: string): string | null {
 
 function componentError(component: string): string | null {
   if (component === "") return "Path component cannot be empty.";
-  const bytes = new TextEncoder().encode(component).length;
+  const bytes = utf8Length(component);
   if (bytes > MAX_COMPONENT_BYTES) {
     return `Path component is too long (${bytes} > maximum ${MAX_COMPONENT_BYTES}): ${prefix(component)}...`;
   }
@@ -92,7 +93,7 @@ function prefix(component: string): string {
   let text = "";
   let bytes = 0;
   for (const character of component) {
-    bytes += new TextEncoder().encode(character).length;
+    bytes += utf8Length(character);
     if (bytes > MAX_COMPONENT_BYTES) break;
     text += character;
   }
@@ -104,8 +105,5 @@ function withExtension(module: string): string {
 }
 
 function badFunctionPath(path: string, reason: string): CodedError {
-  return badRequest(
-    "BadConvexFunctionIdentifier",
-    `${path} is not a valid path to a Convex function. ${reason}`,
-  );
+  return badRequest("BadConvexFunctionIdentifier", `${path} is not a valid path to a Convex function. ${reason}`);
 }

@@ -5,7 +5,7 @@ const MAX_LENGTH = 64;
 /** Why `text` can't name a function, table, index or declared field; `null` when it can (`abi.md` §1.7). */
 export function identifierError(text: string): string | null {
   if (/^[A-Za-z_][A-Za-z0-9_]{0,63}$/.test(text) && !/^_+$/.test(text)) return null;
-  const characters = [...text];
+  const characters = Array.from(text);
   const first = characters[0];
   if (first === undefined) return "Identifier cannot be empty";
   if (!/[A-Za-z_]/.test(first)) {

@@ -1,4 +1,4 @@
-import { type CodedError, badRequest } from "../shared/coded-error.ts";
+import { CodedError, badRequest } from "../shared/coded-error.ts";
 import { type JsonObject, type JsonValue, isJsonObject } from "../shared/json.ts";
 import { checkConvexJson } from "./convex-json.ts";
 import { displayValidator } from "./display-validator.ts";
@@ -133,14 +133,14 @@ function compileObject(json: JsonObject): Validator {
   const declared = required(json, "value");
   if (!isJsonObject(declared)) throw malformed(json);
   const fields = Object.keys(declared)
-    .sort()
+    .toSorted()
     .map((name) => {
       const reason = identifierError(name);
       if (reason !== null) throw inField(name, reason);
       try {
         return { name, ...compileField(declared[name], json) };
       } catch (error) {
-        throw error instanceof Error ? inField(name, error.message) : error;
+        throw error instanceof CodedError ? inField(name, error.message) : error;
       }
     });
   return objectValidator(fields);

@@ -10,7 +10,7 @@ const SYSTEM_FIELDS: ReadonlySet<string> = new Set(["_id", "_creationTime"]);
  * Checks a whole document as it will be stored, `_id` and `_creationTime` included, and measures it. What the
  * developer wrote has passed `checkConvexJson` or `checkPatch` before; here come the rules of documents.
  */
-export function checkDocument(document: JsonObject, limits: DocumentLimits = DOCUMENT_LIMITS): CheckedValue {
+export function checkStoredDocument(document: JsonObject, limits: DocumentLimits = DOCUMENT_LIMITS): CheckedValue {
   // A patched field may by itself have all the levels of a value in flight: the document's own text reports it.
   const checked = checkConvexJson(document, { ...VALUE_LIMITS, nesting: VALUE_LIMITS.nesting + 1 });
   const violations: string[] = [];
@@ -19,11 +19,9 @@ export function checkDocument(document: JsonObject, limits: DocumentLimits = DOC
       `Document is too nested (nested ${checked.nesting} levels deep > maximum nesting ${limits.nesting})`,
     );
   }
-  for (const name of Object.keys(document).sort()) {
+  for (const name of Object.keys(document).toSorted()) {
     if (name.startsWith("_") && !SYSTEM_FIELDS.has(name)) {
-      violations.push(
-        `Field '${name}' starts with an underscore, which is only allowed for system fields like '_id'`,
-      );
+      violations.push(`Field '${name}' starts with an underscore, which is only allowed for system fields like '_id'`);
     }
   }
   if (violations.length > 0) throw badRequest("InvalidDocumentError", invalidDocumentText(document, violations));
