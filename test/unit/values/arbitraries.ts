@@ -1,6 +1,8 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { type Value, convexToJson } from "convex/values";
 import type { JsonValue } from "../../../src/shared/json.ts";
+
+export * as fc from "fast-check";
 
 const seed = Number(process.env["SEED"] ?? Date.now() % 2 ** 31);
 fc.configureGlobal({ seed });

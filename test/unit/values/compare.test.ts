@@ -1,8 +1,7 @@
 import { compareValues, jsonToConvex } from "convex/values";
-import fc from "fast-check";
 import { expect, test } from "vitest";
 import { compareConvexJson, equalConvexJson } from "../../../src/values/compare.ts";
-import { convexValue, parsed } from "./arbitraries.ts";
+import { convexValue, parsed, fc } from "./arbitraries.ts";
 
 const optional = fc.option(convexValue, { nil: undefined });
 

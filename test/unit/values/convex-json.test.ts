@@ -1,5 +1,4 @@
 import { type Value, convexToJson, getConvexSize, getDocumentSize, jsonToConvex } from "convex/values";
-import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { JsonObject, JsonValue } from "../../../src/shared/json.ts";
 import {
@@ -12,7 +11,7 @@ import { formatBytes, formatBytesCompact } from "../../../src/values/format-byte
 import { VALUE_LIMITS } from "../../../src/values/limits.ts";
 import { decodeInt64, encodeFloat64, encodeInt64 } from "../../../src/values/special-value.ts";
 import { checkStoredDocument } from "../../../src/values/stored-document.ts";
-import { convexValue, encoded } from "./arbitraries.ts";
+import { convexValue, encoded, fc } from "./arbitraries.ts";
 
 /** The oracle refuses what we refuse, or reads the same value. */
 function oracle(text: string): Value {
@@ -124,7 +123,10 @@ describe("E-E-6 field names", () => {
   test.each([
     ["$a", "Field name $a starts with a '$', which is reserved."],
     ["é", "Field name é has invalid character 'é': Field names can only contain non-control ASCII characters"],
-    ["a\u007f", "Field name a\u007f has invalid character '\u007f': Field names can only contain non-control ASCII characters"],
+    [
+      "a\u007f",
+      "Field name a\u007f has invalid character '\u007f': Field names can only contain non-control ASCII characters",
+    ],
     ["x".repeat(1025), `Field name ${"x".repeat(1025)} exceeds maximum field name length 1024.`],
   ])("%s", (name, message) => {
     // The package is the oracle for the text.
@@ -141,6 +143,17 @@ describe("E-E-6 field names", () => {
   });
 });
 
+const fields = (n: number) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`f${i}`, 0]));
+
+const message = (document: JsonObject) => {
+  try {
+    checkStoredDocument(document);
+  } catch (error) {
+    return error instanceof Error ? error.message : "";
+  }
+  return "accepted";
+};
+
 describe("limits of values in flight", () => {
   test("E-F-4 an array of 8193 elements", () => {
     expect(checkConvexJson(Array.from({ length: 8192 }, () => 0)).size).toBe(2 + 8192 * 9);
@@ -150,7 +163,6 @@ describe("limits of values in flight", () => {
   });
 
   test("E-F-2 an object of 1025 fields", () => {
-    const fields = (n: number) => Object.fromEntries(Array.from({ length: n }, (_, i) => [`f${i}`, 0]));
     expect(checkConvexJson(fields(1024)).nesting).toBe(1);
     expect(() => checkConvexJson([fields(1025)])).toThrow("Object has too many fields (1025 > maximum number 1024)");
   });
@@ -219,14 +231,6 @@ describe("stored documents", () => {
   });
 
   test("VAL8 every other field with an underscore is reported, after the nesting", () => {
-    const message = (document: JsonObject) => {
-      try {
-        checkStoredDocument(document);
-      } catch (error) {
-        return error instanceof Error ? error.message : "";
-      }
-      return "accepted";
-    };
     expect(message({ ...system, _x: 1 })).toBe(
       `${start}, _x: 1.0}) isn't a valid document: Field '_x' starts with an underscore, which is only allowed for system fields like '_id'`,
     );
@@ -264,7 +268,11 @@ test("VAL10 byte amounts in texts", () => {
     "1.50 MiB",
     "1 GiB",
   ]);
-  expect([16 * 1024 ** 2, 1.5 * 1024 ** 2, 1_100_000].map(formatBytesCompact)).toEqual(["16 MiB", "1.5 MiB", "1.05 MiB"]);
+  expect([16 * 1024 ** 2, 1.5 * 1024 ** 2, 1_100_000].map(formatBytesCompact)).toEqual([
+    "16 MiB",
+    "1.5 MiB",
+    "1.05 MiB",
+  ]);
 });
 
 function reverseKeys(item: unknown): unknown {
