@@ -259,7 +259,7 @@ describe("VLD1 structural mistakes in a validator", () => {
     expect(() => compileValidator(validator)).toThrow(expect.objectContaining({ errorClass: "BadRequest", message }));
   });
 
-  test("E-D args must be an object or any", () => {
+  test("VLD2 args must be an object or any", () => {
     expect(() => compileArgsValidator({ type: "string" })).toThrow("Args validator must be an object or any");
     expect(compileArgsValidator({ type: "any" }).kind).toBe("any");
   });
