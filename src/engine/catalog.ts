@@ -47,8 +47,10 @@ export class Catalog {
     return this.#indexes.get(table) ?? [];
   }
 
+  /** While a push replaces an index by another of the same name there are two: the one that is queried. */
   index(table: TableId, name: string): IndexRow | undefined {
-    return this.indexes(table).find((index) => index.name === name);
+    const named = this.indexes(table).filter((index) => index.name === name);
+    return named.find((index) => index.state === "enabled") ?? named[0];
   }
 }
 

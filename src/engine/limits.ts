@@ -10,6 +10,19 @@ export interface TransactionLimits {
   readonly scheduledFunctionArgsBytes: number;
 }
 
+export type Metric = keyof TransactionLimits;
+
+/** In the order in which warnings are logged. */
+export const METRICS = [
+  "documentsRead",
+  "databaseQueries",
+  "bytesRead",
+  "documentsWritten",
+  "bytesWritten",
+  "functionsScheduled",
+  "scheduledFunctionArgsBytes",
+] as const satisfies readonly Metric[];
+
 export const DEFAULT_TRANSACTION_LIMITS: TransactionLimits = {
   documentsRead: 32_000,
   bytesRead: 16 * 1024 * 1024,

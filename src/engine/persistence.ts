@@ -95,6 +95,7 @@ export interface LoggedTransaction {
 /**
  * Names an index in read sets and in the commit log: `"t<TableId>"` for a table's `by_id`, `"i<IndexId>"` for the
  * others, `"tables"` for table names (key = hex of `component \0 name`) and `"catalog"` for everything else there.
+ * The first transaction of every writer also has a key of `"writer"`, its id, which nobody reads.
  */
 export type IndexRef = string;
 
@@ -201,20 +202,28 @@ export interface Persistence {
    */
   commit(batch: CommitBatch): Promise<void>;
 
-  /** Commit log after `after`, oldest first, at most `limit` transactions, never beyond the durable head. */
+  /**
+   * Commit log after `after`, oldest first, at most `limit` transactions, never beyond the durable head. Throws
+   * `OutOfRetentionError` when `after` is older than `retainedFrom`: transactions in between may be gone.
+   */
   log(after: Timestamp, limit: number): Promise<readonly LoggedTransaction[]>;
 
+  /** Found for at least two days after it was recorded. */
   outcome(sessionId: string, requestId: string): Promise<RecordedOutcome | null>;
 
-  /** Inserts historical index entries during a back-fill. Present ones are kept. Idempotent. */
-  backfill(entries: readonly IndexEntry[]): Promise<void>;
+  /**
+   * Inserts historical index entries during a back-fill. Present ones are kept. Idempotent. `readAt` is the snapshot
+   * at which the documents were read: throws `OutOfRetentionError`, having stored nothing, when it is older than
+   * `retainedFrom`, since a tombstone that should hide one of the entries may have been removed meanwhile.
+   */
+  backfill(entries: readonly IndexEntry[], readAt: Timestamp): Promise<void>;
 
   /** Removes entries of dropped indexes, at most `limit` rows. Returns how many were removed. */
   removeIndexEntries(indexId: IndexId, limit: number): Promise<number>;
 
   /**
    * Moves `retainedFrom` to `before` and removes what no snapshot from there on can see, driven by the commit log,
-   * at most about `limit` rows. Returns true when there is more to remove.
+   * at most about `limit` rows. Returns true when there is more to remove. Outcomes go some days after `before`.
    */
   prune(before: Timestamp, limit: number): Promise<boolean>;
 }

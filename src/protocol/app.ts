@@ -53,6 +53,14 @@ export interface ComponentVersion {
   readonly httpMounts: Readonly<Record<string, string>>;
   /** How `process.env` of a child component is bound; null for the app, which sees every variable. */
   readonly environment: Readonly<Record<string, EnvironmentBinding>> | null;
+  /** Variables that the definition declares (`defineApp({env})`); absent when it declares none. */
+  readonly declaredEnvironment?: Readonly<Record<string, EnvironmentDeclaration>>;
+}
+
+export interface EnvironmentDeclaration {
+  /** Validator JSON; only validators of strings can be declared. */
+  readonly validator: JsonValue;
+  readonly optional: boolean;
 }
 
 export type EnvironmentBinding =
@@ -60,12 +68,12 @@ export type EnvironmentBinding =
   /** The parent's variable of that name. */
   | { readonly type: "envVar"; readonly name: string };
 
-export interface SchemaJson {
+export type SchemaJson = {
   readonly tables: readonly TableSchemaJson[];
   readonly schemaValidation: boolean;
-}
+};
 
-export interface TableSchemaJson {
+export type TableSchemaJson = {
   readonly tableName: string;
   readonly indexes: readonly DatabaseIndexJson[];
   readonly stagedDbIndexes: readonly DatabaseIndexJson[];
@@ -75,25 +83,25 @@ export interface TableSchemaJson {
   readonly stagedVectorIndexes: readonly VectorIndexJson[];
   /** Validator JSON. */
   readonly documentType: JsonValue | null;
-}
+};
 
-export interface DatabaseIndexJson {
+export type DatabaseIndexJson = {
   readonly indexDescriptor: string;
   readonly fields: readonly string[];
-}
+};
 
-export interface SearchIndexJson {
+export type SearchIndexJson = {
   readonly indexDescriptor: string;
   readonly searchField: string;
   readonly filterFields: readonly string[];
-}
+};
 
-export interface VectorIndexJson {
+export type VectorIndexJson = {
   readonly indexDescriptor: string;
   readonly vectorField: string;
   readonly dimensions: number;
   readonly filterFields: readonly string[];
-}
+};
 
 /** The catalog value `"app"`. */
 export interface ActiveApp {

@@ -33,7 +33,17 @@ export interface FunctionCall {
 export interface MutationCall extends FunctionCall {
   readonly v: 1;
   /** Present when the client may send the same mutation again. */
-  readonly idempotency: { readonly sessionId: string; readonly requestId: string } | null;
+  readonly idempotency: Idempotency | null;
+}
+
+export interface Idempotency {
+  readonly sessionId: string;
+  readonly requestId: string;
+  /**
+   * True when the caller knows that this request was never sent before, e.g. on the first connection of a session or
+   * in a first attempt. It saves the look-up of a recorded outcome.
+   */
+  readonly fresh?: boolean;
 }
 
 /** A log line with the nested function it came from, if any. */

@@ -21,10 +21,10 @@ export interface FunctionTarget {
 export interface Invocation {
   readonly kind: FunctionKind;
   readonly target: FunctionTarget;
-  /** JSON text of the argument array in ConvexJSON. */
+  /** JSON text of the argument array in ConvexJSON. Of an HTTP action: `[path within its component]` or `[]`. */
   readonly args: string;
   readonly requestId: string;
-  /** Milliseconds. Queries and mutations see this constant time; actions see the real clock. */
+  /** Milliseconds, start of the execution. Queries and mutations see this constant time; actions see the real clock. */
   readonly now: number;
   /** 32 hex digits: seeds `Math.random` and `crypto.getRandomValues` of queries and mutations. */
   readonly seed: string;
@@ -71,6 +71,8 @@ export interface ThrownError {
   readonly stack?: string;
   /** ConvexJSON text when it is a ConvexError. */
   readonly data?: string;
+  /** The message is the whole text to show: no `Uncaught` goes before it and no frames after it. */
+  readonly whole?: true;
   /** A failure of the function that user code could not have caught: time-out, memory, forbidden API. */
   readonly fatal?: "timeout" | "memory" | "forbidden" | "neverResolves";
 }
@@ -130,7 +132,9 @@ export interface HostCapability {
  * a stream. The first request of a stream carries its query JSON. `consumed` = rows of the previous page that user
  * code took; the host drops the others and continues behind the last consumed one, so a write between two
  * `next()` calls is seen exactly as if every row were fetched alone.
- * `convection/queryCleanup` `{queryId}` → `true`.
+ * A page with `done` does not free the stream: a write may follow, and then the rest is asked for again.
+ * `convection/queryCleanup` `{queryId, consumed}` → `true`: user code takes no more rows of this stream. Sent only for
+ * a stream that was left before its end.
  */
 export const STREAM_PAGE = "convection/queryPage";
 export const STREAM_CLEANUP = "convection/queryCleanup";

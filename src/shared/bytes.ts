@@ -1,5 +1,10 @@
 const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0").toUpperCase());
 
+/** Two upper-case digits. `byte` is taken modulo 256. */
+export function byteToHex(byte: number): string {
+  return HEX[byte & 0xff] ?? "";
+}
+
 /** Upper-case hexadecimal, the form SQLite's `hex()` returns: string order equals byte order. */
 export function toHex(bytes: Uint8Array): string {
   let text = "";

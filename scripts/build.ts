@@ -1,0 +1,74 @@
+// Builds dist/: the Worker, the isolate harness it carries, and the command. `node scripts/build.ts [worker] [cli]`.
+import { existsSync, globSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { build as bundle, type BuildOptions } from "esbuild";
+
+const ROOT = join(import.meta.dirname, "..");
+
+export type Target = "worker" | "cli";
+
+export const TARGETS: readonly Target[] = ["worker", "cli"];
+
+export async function build(targets: readonly Target[] = TARGETS): Promise<void> {
+  for (const target of targets) {
+    if (target === "worker") await buildWorker();
+    else await buildCli();
+  }
+}
+
+const COMMON: BuildOptions = {
+  absWorkingDir: ROOT,
+  bundle: true,
+  format: "esm",
+  target: "es2024",
+  sourcemap: true,
+  logLevel: "warning",
+};
+
+/** dist/harness.json first: the Worker imports it as a module. */
+async function buildWorker(): Promise<void> {
+  const harness = join(ROOT, "scripts/build-harness.ts");
+  const built: unknown = await import(pathToFileURL(harness).href);
+  if (!hasWriteHarness(built)) throw new Error(`${harness} does not export writeHarness()`);
+  await built.writeHarness();
+  await bundle({
+    ...COMMON,
+    entryPoints: { worker: "src/worker.ts" },
+    outdir: "dist",
+    conditions: ["workerd", "worker", "browser"],
+    mainFields: ["module", "main"],
+    external: ["cloudflare:*", "node:*"],
+    define: { "process.env.NODE_ENV": '"production"' },
+  });
+}
+
+async function buildCli(): Promise<void> {
+  // Chunks are named by content: those of the last build would pile up.
+  for (const file of globSync("dist/cli{.,-}*", { cwd: ROOT })) rmSync(join(ROOT, file));
+  await bundle({
+    ...COMMON,
+    entryPoints: { cli: "src/cli/run.ts" },
+    outdir: "dist",
+    platform: "node",
+    packages: "external",
+    // Commands are imported when called; what they share goes beside them, so `import.meta.dirname` stays dist/.
+    splitting: true,
+    chunkNames: "cli-[name]-[hash]",
+  });
+}
+
+function hasWriteHarness(module: unknown): module is { writeHarness(): Promise<void> } {
+  return typeof module === "object" && module !== null && "writeHarness" in module;
+}
+
+if (import.meta.main) {
+  const asked = process.argv.slice(2);
+  const targets = TARGETS.filter((target) => asked.length === 0 || asked.includes(target));
+  const unknown = asked.filter((name) => !TARGETS.some((target) => target === name));
+  if (unknown.length > 0) throw new Error(`unknown build target: ${unknown.join(", ")}`);
+  if (targets.includes("worker") && !existsSync(join(ROOT, "src/worker.ts"))) {
+    throw new Error("src/worker.ts is missing");
+  }
+  await build(targets);
+}

@@ -1,0 +1,47 @@
+import type { Identity } from "../protocol/identity.ts";
+import { CodedError } from "../shared/coded-error.ts";
+import { isJsonObject, type JsonObject } from "../shared/json.ts";
+
+/** Turns a user's JWT into an identity, or throws the 401 that says why not (`wire.md` §5). */
+export interface TokenVerifier {
+  verify(token: string): Promise<Identity>;
+}
+
+/** An app without auth providers: there is nobody whose word could be taken. */
+export const noProviders: TokenVerifier = {
+  async verify(token) {
+    parseUnverified(token);
+    throw new CodedError(
+      "Unauthenticated",
+      "NoAuthProvider",
+      "No auth provider found matching the given token (no providers configured). Check convex/auth.config.ts.",
+    );
+  },
+};
+
+/** The claims of a JWT whose signature nobody has looked at: good for choosing a provider, for nothing else. */
+export function parseUnverified(token: string): { readonly header: JsonObject; readonly claims: JsonObject } {
+  const parts = token.split(".");
+  const header = jsonPart(parts[0]);
+  const claims = jsonPart(parts[1]);
+  if (parts.length !== 3 || header === null || claims === null || typeof claims["iss"] !== "string") {
+    throw new CodedError(
+      "Unauthenticated",
+      "InvalidAuthHeader",
+      "Could not parse the token. Check that it is a JWT: three base64url parts separated by dots, with an `iss` claim.",
+    );
+  }
+  return { header, claims };
+}
+
+function jsonPart(part: string | undefined): JsonObject | null {
+  if (part === undefined || !/^[A-Za-z0-9_-]+$/.test(part)) return null;
+  try {
+    const bytes = Uint8Array.from(atob(part.replaceAll("-", "+").replaceAll("_", "/")), (char) => char.charCodeAt(0));
+    const json: unknown = JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes));
+    return isJsonObject(json) ? json : null;
+  } catch {
+    // Not base64, not UTF-8 or not JSON: all three mean that this is no JWT.
+    return null;
+  }
+}

@@ -1,0 +1,138 @@
+import { dirname, join } from "node:path";
+import { convertV4MiniflareOptions, Miniflare, NoOpLog } from "miniflare";
+import { say } from "./console.ts";
+import { applyMigrations, type Migration } from "./migrations.ts";
+import { HOST } from "./ports.ts";
+import { SITE_WORKER } from "./site-worker.ts";
+import { watch } from "./watchdog.ts";
+
+const COMPATIBILITY_DATE = "2026-11-01";
+
+export interface BackendOptions {
+  /** Bundle of the Worker. */
+  readonly workerPath: string;
+  readonly migrations: readonly Migration[];
+  readonly statePath: string;
+  readonly port: number;
+  readonly sitePort: number;
+  /** Variables and secrets of the Worker, the public URLs included. */
+  readonly variables: Readonly<Record<string, string>>;
+  readonly siteUrl: string;
+  readonly watchdogMs: number;
+}
+
+/**
+ * The Worker in miniflare with everything it is bound to, on two ports. Ready when the migrations are applied.
+ *
+ * workerd runs every isolate on one thread, so an endless loop in user code stops the whole runtime. The watchdog
+ * then replaces it: same ports, same state on disk, as a production runtime would end that one isolate.
+ */
+export class Backend implements AsyncDisposable {
+  readonly #options: BackendOptions;
+  readonly #stopping = new AbortController();
+  #runtime: Miniflare;
+  #watching: Promise<void> = Promise.resolve();
+
+  private constructor(options: BackendOptions) {
+    this.#options = options;
+    this.#runtime = newRuntime(options);
+  }
+
+  static async start(options: BackendOptions): Promise<Backend> {
+    const backend = new Backend(options);
+    try {
+      await backend.#runtime.ready;
+      const applied = await applyMigrations(await backend.#runtime.getD1Database("DB"), options.migrations);
+      if (applied.length > 0) say(`Applied ${applied.length} migration(s), up to ${applied.at(-1)}.`);
+    } catch (error) {
+      await backend[Symbol.asyncDispose]();
+      throw error;
+    }
+    backend.#watching = watch({
+      url: `http://${HOST}:${options.port}/version`,
+      timeoutMs: options.watchdogMs,
+      signal: backend.#stopping.signal,
+      restart: () => backend.#restart(),
+    });
+    return backend;
+  }
+
+  async #restart(): Promise<void> {
+    say(
+      `The runtime has not answered for ${this.#options.watchdogMs / 1000} s (CONVECTION_WATCHDOG_MS): most likely an ` +
+        "endless loop in a function. It is restarted; requests that were running have failed.",
+    );
+    await this.#runtime.dispose();
+    if (this.#stopping.signal.aborted) return;
+    this.#runtime = newRuntime(this.#options);
+    await this.#runtime.ready;
+    say("The runtime is up again.");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping.abort();
+    await this.#watching;
+    await this.#runtime.dispose();
+  }
+}
+
+function newRuntime(options: BackendOptions): Miniflare {
+  return withoutSignalListeners(
+    () =>
+      new Miniflare(
+        convertV4MiniflareOptions({
+          host: HOST,
+          port: options.port,
+          cf: false,
+          log: new NoOpLog(),
+          telemetry: { enabled: false },
+          resourcePersistencePath: options.statePath,
+          resourceTmpPath: join(options.statePath, "tmp"),
+          handleStructuredLogs: ({ message }) => say(message),
+          unsafeHandleRuntimeRestart: () =>
+            say("The runtime crashed and was restarted; requests that were running have failed."),
+          workers: [
+            {
+              name: "convection",
+              modules: true,
+              scriptPath: options.workerPath,
+              // Modules are named by their path from here, and workerd refuses names that lead upwards.
+              modulesRoot: dirname(options.workerPath),
+              compatibilityDate: COMPATIBILITY_DATE,
+              compatibilityFlags: ["nodejs_compat"],
+              bindings: { ...options.variables },
+              d1Databases: ["DB"],
+              r2Buckets: ["FILES", "CODE"],
+              durableObjects: { TRANSACTOR: { className: "Transactor", useSQLite: true } },
+              workerLoaders: { LOADER: {} },
+            },
+            {
+              name: "site",
+              modules: true,
+              script: SITE_WORKER,
+              compatibilityDate: COMPATIBILITY_DATE,
+              bindings: { CONVEX_SITE_URL: options.siteUrl },
+              serviceBindings: { BACKEND: "convection" },
+              unsafeDirectSockets: [{ host: HOST, port: options.sitePort }],
+            },
+          ],
+        }),
+      ),
+  );
+}
+
+/**
+ * miniflare ends the process on signals, before anything else could be disposed of. Its listener for `exit`, which
+ * kills workerd, stays.
+ */
+function withoutSignalListeners<T>(create: () => T): T {
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  const before = signals.map((signal) => process.listeners(signal));
+  const created = create();
+  for (const [index, signal] of signals.entries()) {
+    for (const listener of process.listeners(signal)) {
+      if (!before[index]?.includes(listener)) process.off(signal, listener);
+    }
+  }
+  return created;
+}

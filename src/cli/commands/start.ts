@@ -1,0 +1,141 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { z } from "zod";
+import { parseDeployment } from "../../protocol/deployment.ts";
+import { changedSettings, parseSettings } from "../../protocol/parse-settings.ts";
+import { adminKey } from "../admin-key.ts";
+import { Backend } from "../backend.ts";
+import { CliError, port, text, type Command, type OptionValues } from "../command.ts";
+import { say } from "../console.ts";
+import { DEFAULT_DATA, openDataDirectory, temporaryDataDirectory } from "../data-directory.ts";
+import { readMigrations } from "../migrations.ts";
+import { packageRoot } from "../package-root.ts";
+import { HOST, reservePorts } from "../ports.ts";
+import { appDirectory, pushApp } from "../push.ts";
+import { stopSignal } from "../stop-signal.ts";
+
+const ROOT = packageRoot();
+
+export const start: Command = {
+  usage: "convection start [--dir APP] [--port N] [--site-port N] [--data DIR | --ephemeral] [--json]",
+  summary: "Runs the backend on this machine: the Worker in miniflare, data on disk.",
+  options: {
+    dir: { type: "string", value: "APP", help: "push this app once, with the official convex CLI" },
+    port: { type: "string", value: "N", help: "port of the API (default 3210, 0 = any free one)" },
+    "site-port": { type: "string", value: "N", help: "port of HTTP actions (default 3211, 0 = any free one)" },
+    data: { type: "string", value: "DIR", help: `where data is kept (default ${DEFAULT_DATA})` },
+    ephemeral: { type: "boolean", help: "keep data in a temporary directory, removed at the end" },
+    json: { type: "boolean", help: "print one line of JSON on stdout when ready" },
+    worker: { type: "string", value: "FILE", help: null },
+    migrations: { type: "string", value: "DIR", help: null },
+  },
+  run,
+};
+
+async function run(options: OptionValues): Promise<void> {
+  const environment = workerEnvironment();
+  const settings = parseSettings(environment);
+  const app = text(options, "dir") === undefined ? null : appDirectory(text(options, "dir") ?? "");
+  const workerPath = resolve(text(options, "worker") ?? join(ROOT, "dist/worker.js"));
+  if (!existsSync(workerPath)) throw new CliError(`${workerPath} is missing. Run: npm run build`);
+  if (options["ephemeral"] === true && text(options, "data") !== undefined) {
+    throw new CliError("--ephemeral and --data exclude each other.");
+  }
+
+  await using resources = new AsyncDisposableStack();
+  const stop = resources.use(stopSignal());
+  const data = resources.use(
+    options["ephemeral"] === true ? temporaryDataDirectory() : openDataDirectory(text(options, "data") ?? DEFAULT_DATA),
+  );
+  const [apiPort, sitePort] = await reservePorts([
+    { option: "port", port: port(options, "port", 3210) },
+    { option: "site-port", port: port(options, "site-port", 3211) },
+  ]);
+  if (apiPort === undefined || sitePort === undefined) throw new Error("two ports were asked for");
+
+  const variables = {
+    CONVECTION_SECRET: data.secret,
+    CONVECTION_REDACT_ERRORS: "false",
+    CONVEX_CLOUD_URL: `http://${HOST}:${apiPort}`,
+    CONVEX_SITE_URL: `http://${HOST}:${sitePort}`,
+    ...environment,
+  };
+  const deployment = parseDeployment(variables);
+  const changed = changedSettings(settings);
+  if (changed.length > 0) say(`Settings: ${changed.join(" ")}`);
+
+  const url = `http://${HOST}:${apiPort}`;
+  const siteUrl = `http://${HOST}:${sitePort}`;
+  resources.use(
+    await Backend.start({
+      workerPath,
+      migrations: readMigrations(resolve(text(options, "migrations") ?? join(ROOT, "migrations"))),
+      statePath: data.statePath,
+      port: apiPort,
+      sitePort,
+      variables,
+      siteUrl: deployment.siteUrl,
+      watchdogMs: settings.watchdogMs,
+    }),
+  );
+  const key = adminKey(deployment.secret, deployment.instanceName);
+  try {
+    if (app !== null) await pushApp(app, { url, adminKey: key }, stop.signal);
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+  }
+  if (!stop.signal.aborted) {
+    if (options["json"] === true) {
+      process.stdout.write(`${JSON.stringify({ url, siteUrl, adminKey: key, nodeActionsUrl: null })}\n`);
+    } else {
+      process.stdout.write(`${readyMessage(url, siteUrl, app, text(options, "data"))}\n`);
+    }
+  }
+  await stop.requested;
+  say("Stopping ...");
+}
+
+/** Settings and public URLs of the calling environment go to the Worker; its other variables do not. */
+function workerEnvironment(): Record<string, string> {
+  const names = /^(CONVECTION_[A-Z0-9_]+|CONVEX_CLOUD_URL|CONVEX_SITE_URL)$/;
+  return Object.fromEntries(
+    Object.entries(process.env).flatMap(([name, value]) =>
+      names.test(name) && value !== undefined && value !== "" ? [[name, value] as const] : [],
+    ),
+  );
+}
+
+function readyMessage(url: string, siteUrl: string, app: string | null, data: string | undefined): string {
+  const keysCommand = data === undefined ? "npx convection keys" : `npx convection keys --data ${data}`;
+  const lines = [
+    "",
+    `Convection is ready.`,
+    `  API            ${url}`,
+    `  HTTP actions   ${siteUrl}`,
+    `  admin key      ${keysCommand}`,
+  ];
+  const call = app === null ? null : exampleCall(app);
+  if (call !== null) {
+    const body = JSON.stringify({ path: call.path, args: call.args, format: "json" });
+    lines.push("", "Try it:", `  curl -s ${url}/api/${call.kind} -H 'content-type: application/json' -d '${body}'`);
+  }
+  return lines.join("\n");
+}
+
+/** An app may say in its package.json which call shows it best: `{"convection": {"try": {kind, path, args}}}`. */
+function exampleCall(app: string) {
+  const file = join(app, "package.json");
+  if (!existsSync(file)) return null;
+  const parsed = manifest.safeParse(JSON.parse(readFileSync(file, "utf8")));
+  return parsed.success ? parsed.data.convection.try : null;
+}
+
+const manifest = z.object({
+  convection: z.object({
+    try: z.object({
+      kind: z.enum(["query", "mutation", "action"]),
+      path: z.string(),
+      args: z.record(z.string(), z.unknown()),
+    }),
+  }),
+});

@@ -1,0 +1,73 @@
+import { AdminKeys } from "../auth/admin-key.ts";
+import { noProviders } from "../auth/token-verifier.ts";
+import { createApp, createSiteApp } from "../http/app.ts";
+import { InMemoryLogBuffer } from "../http/log-buffer.ts";
+import { RecordedFunctions } from "../http/recorded-functions.ts";
+import { DEFAULT_HTTP_SETTINGS, type HttpServices } from "../http/services.ts";
+import { Deployments } from "../runtime/code/deployments.ts";
+import { ActionRunner } from "../runtime/functions/action-runner.ts";
+import { Functions } from "../runtime/functions/functions.ts";
+import { QueryRunner } from "../runtime/functions/query-runner.ts";
+import { TransactorClient } from "../transactor/transactor-client.ts";
+import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
+import { composePush, deployPorts } from "./push.ts";
+import { composeCore } from "./runtime.ts";
+import { clock, log, random } from "./system.ts";
+
+const VERSION = "0.1.0";
+
+export interface Backend {
+  readonly api: ReturnType<typeof createApp>;
+  readonly site: ReturnType<typeof createSiteApp>;
+  /** `CONVEX_SITE_URL`: requests under it are HTTP actions. */
+  readonly siteUrl: string;
+}
+
+/** Everything a Worker isolate needs to answer requests, made from its bindings once. */
+export async function composeBackend(bindings: Bindings): Promise<Backend> {
+  const core = composeCore(bindings);
+  const { settings, identity, persistence, runtime, loader } = core;
+  const deployments = new Deployments({ persistence, loader, clock, leaseMs: settings.codeLeaseMs });
+  const transactor = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME));
+  const queries = new QueryRunner(runtime, deployments, persistence);
+  const actions = new ActionRunner(runtime, deployments, queries, transactor);
+  const logs = new InMemoryLogBuffer(clock);
+  const functions = new RecordedFunctions(new Functions(deployments, queries, actions, transactor), {
+    executions: logs,
+    clock,
+    random,
+  });
+  const ports = deployPorts(core, bindings.LOADER, transactor, {
+    onFlip: () => deployments.expire(),
+    startBackground: () => {
+      bindings.TRANSACTOR.getByName(TRANSACTOR_NAME)
+        .startBackground()
+        .catch((error: unknown) => log.error("background work was not started", error));
+    },
+  });
+  const services: HttpServices = {
+    functions,
+    ...composePush(ports),
+    logs,
+    adminKeys: await AdminKeys.create(identity.instanceName, core.secrets),
+    tokens: noProviders,
+    clock,
+    random,
+    log,
+    settings: {
+      ...DEFAULT_HTTP_SETTINGS,
+      instanceName: identity.instanceName,
+      version: VERSION,
+      cloudUrl: identity.cloudUrl,
+      siteUrl: identity.siteUrl,
+      redactErrors: settings.redactErrors,
+      functionBodyBytes: settings.httpBodyBytes,
+      pushBodyBytes: settings.pushBytes,
+      echoBodyBytes: settings.echoBodyBytes,
+      queriesPerBatch: settings.queriesPerBatch,
+      requestTimeoutMs: settings.requestTimeoutMs,
+      logHoldMs: settings.logHoldMs,
+    },
+  };
+  return { api: createApp(services), site: createSiteApp(), siteUrl: identity.siteUrl };
+}

@@ -1,0 +1,20 @@
+import type { TransactorStub } from "../transactor/transactor-client.ts";
+
+/** What wrangler.toml and `convection start` bind to the Worker. Variables are parsed by `protocol/parse-settings.ts`. */
+export interface Bindings {
+  readonly DB: D1Database;
+  /** Files of the app. */
+  readonly FILES: R2Bucket;
+  /** Pushed code, content-addressed. */
+  readonly CODE: R2Bucket;
+  readonly LOADER: WorkerLoader;
+  readonly TRANSACTOR: TransactorNamespace;
+  readonly [variable: string]: unknown;
+}
+
+/** The part of a Durable Object namespace that is used: every deployment has one Transactor, found by name. */
+export interface TransactorNamespace {
+  getByName(name: string): TransactorStub & { startBackground(): Promise<void> };
+}
+
+export const TRANSACTOR_NAME = "transactor";

@@ -1,0 +1,108 @@
+import harness from "../../dist/harness.json";
+import { CodeStore } from "../deploy/code-store.ts";
+import { EnvironmentCipher } from "../deploy/environment-cipher.ts";
+import { openVariables } from "../deploy/environment.ts";
+import { FunctionHandleCodec, handleKey } from "../deploy/function-handles.ts";
+import { D1Persistence } from "../persistence/d1/d1-persistence.ts";
+import { type Deployment as DeploymentIdentity, parseDeployment } from "../protocol/deployment.ts";
+import { parseSettings } from "../protocol/parse-settings.ts";
+import { invocationLimits, type Settings, transactionLimits } from "../protocol/settings.ts";
+import type { CodeSource } from "../runtime/code/code-source.ts";
+import { type Deployment, DeploymentLoader, type VariableReader } from "../runtime/code/deployments.ts";
+import { Isolates } from "../runtime/code/isolates.ts";
+import { SealedCursors } from "../runtime/cursors.ts";
+import type { RuntimeEnvironment } from "../runtime/functions/environment.ts";
+import type { FunctionHandles } from "../runtime/functions/reference.ts";
+import { SealedText } from "../runtime/sealed-text.ts";
+import { MasterSecret } from "../runtime/secret.ts";
+import { must } from "../shared/assert.ts";
+import { SCHEMA_LIMITS, type SchemaLimits } from "../values/limits.ts";
+import type { Bindings } from "./environment.ts";
+import { clock, log, random } from "./system.ts";
+
+/** What the Worker and the Transactor have in common: both run functions of the same app on the same database. */
+export interface Core {
+  readonly settings: Settings;
+  readonly identity: DeploymentIdentity;
+  readonly persistence: D1Persistence;
+  readonly code: CodeStore;
+  readonly cipher: EnvironmentCipher;
+  readonly loader: DeploymentLoader;
+  readonly runtime: RuntimeEnvironment;
+  /** The deployment's secrets, the present one first. */
+  readonly secrets: readonly [string, ...string[]];
+  readonly builtinVariables: Readonly<Record<string, string>>;
+}
+
+export function composeCore(bindings: Bindings): Core {
+  const settings = parseSettings(bindings);
+  const identity = parseDeployment(bindings);
+  const secrets: readonly [string, ...string[]] =
+    identity.previousSecret === null ? [identity.secret] : [identity.secret, identity.previousSecret];
+  const persistence = new D1Persistence(bindings.DB, {
+    timeoutMs: settings.d1ReadTimeoutMs,
+    commitTimeoutMs: settings.d1CommitTimeoutMs,
+  });
+  const code = new CodeStore(bindings.CODE);
+  const cipher = new EnvironmentCipher(secrets, random);
+  const builtinVariables = { CONVEX_CLOUD_URL: identity.cloudUrl, CONVEX_SITE_URL: identity.siteUrl };
+  const source = codeSource(code);
+  const master = new MasterSecret(identity.secret);
+  const runtime: RuntimeEnvironment = {
+    isolates: new Isolates(bindings.LOADER, source, harness),
+    code: source,
+    handles: functionHandles,
+    cursors: new SealedCursors(new SealedText(master, "cursor")),
+    clock,
+    random,
+    log,
+    limits: {
+      invocation: invocationLimits(settings),
+      transaction: transactionLimits(settings),
+      actionTimeoutMs: settings.actionTimeoutMs,
+      syscallTimeMs: settings.syscallTimeMs,
+      nestingDepth: settings.nestingDepth,
+      argumentBytes: settings.argsBytes,
+      returnBytes: settings.returnBytes,
+    },
+    instanceName: identity.instanceName,
+  };
+  const variables = variableReader(cipher, builtinVariables);
+  const loader = new DeploymentLoader(source, variables, schemaLimits(settings));
+  return { settings, identity, persistence, code, cipher, loader, runtime, secrets, builtinVariables };
+}
+
+export function schemaLimits(settings: Settings): SchemaLimits {
+  return {
+    ...SCHEMA_LIMITS,
+    indexesPerTable: settings.indexesPerTable,
+    fieldsPerIndex: settings.fieldsPerIndex,
+    searchIndexesPerTable: settings.searchIndexesPerTable,
+    vectorIndexesPerTable: settings.vectorIndexesPerTable,
+    filterFieldsPerIndex: settings.filterFieldsPerIndex,
+  };
+}
+
+/** The catalog never names code that was not stored before, so what is missing is a bug or a lost bucket. */
+function codeSource(store: CodeStore): CodeSource {
+  return {
+    app: async (version) => must(await store.app(version), `app version ${version} in the code bucket`),
+    bundle: async (key) => must(await store.bundle(key), `${key} in the code bucket`),
+    sourceMap: (key) => store.sourceMap(key),
+  };
+}
+
+/** The user's variables and the built-in ones, which nobody may override. */
+function variableReader(cipher: EnvironmentCipher, builtin: Readonly<Record<string, string>>): VariableReader {
+  return {
+    variables: async (values) => ({ ...Object.fromEntries(await openVariables(values, cipher)), ...builtin }),
+  };
+}
+
+function functionHandles({ app, catalog }: Deployment): FunctionHandles {
+  const codec = new FunctionHandleCodec(handleKey(catalog.values));
+  return {
+    create: (path) => codec.encode(path),
+    resolve: (handle) => codec.resolve(handle, must(app, "the app").version),
+  };
+}

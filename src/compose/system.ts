@@ -1,0 +1,28 @@
+import type { Jitter } from "../engine/commit/ports.ts";
+import type { Clock } from "../shared/clock.ts";
+import type { Log } from "../shared/log.ts";
+import type { Random } from "../shared/random.ts";
+
+/** The real clock, randomness and log of a Worker: what everything below the composition root is handed. */
+
+export const clock: Clock = { now: () => Date.now() };
+
+export const random: Random = {
+  bytes: (length) => crypto.getRandomValues(new Uint8Array(length)),
+};
+
+export const jitter: Jitter = () => Math.random();
+
+export const log: Log = {
+  info: (event, fields) => console.log(JSON.stringify({ level: "info", event, ...fields })),
+  warn: (event, fields) => console.warn(JSON.stringify({ level: "warn", event, ...fields })),
+  error: (event, error, fields) =>
+    console.error(JSON.stringify({ level: "error", event, error: describe(error), ...fields })),
+};
+
+/** An error whole: with its stack and everything that caused it. */
+function describe(error: unknown): unknown {
+  if (!(error instanceof Error)) return String(error);
+  const { stack, message, cause } = error;
+  return cause === undefined ? (stack ?? message) : { error: stack ?? message, cause: describe(cause) };
+}

@@ -1,0 +1,43 @@
+import { BackgroundIndexWork } from "../deploy/background.ts";
+import { resolveCommitTs } from "../engine/commit-ts.ts";
+import { DEFAULT_COMMIT_SETTINGS } from "../engine/commit/settings.ts";
+import { indexUpdates } from "../engine/index-updates.ts";
+import { MutationExecutor } from "../runtime/functions/mutation-executor.ts";
+import { TransactorClient } from "../transactor/transactor-client.ts";
+import { type TransactorComposition, TransactorObject } from "../transactor/transactor.ts";
+import { encodeDocumentId } from "../values/document-id.ts";
+import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
+import { deployPorts } from "./push.ts";
+import { composeCore } from "./runtime.ts";
+import { clock, jitter, log, random } from "./system.ts";
+
+/** The Durable Object class that wrangler.toml names. */
+export class Transactor extends TransactorObject<Bindings> {
+  protected override compose(_ctx: DurableObjectState, bindings: Bindings): TransactorComposition {
+    const core = composeCore(bindings);
+    const { settings, persistence, runtime, loader } = core;
+    const self = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME));
+    const ports = deployPorts(core, bindings.LOADER, self, { onFlip: () => {}, startBackground: () => {} });
+    const work = new BackgroundIndexWork(ports);
+    return {
+      persistence,
+      executor: new MutationExecutor(runtime, loader),
+      rules: { indexUpdates, resolveCommitTs, documentId: encodeDocumentId },
+      clock,
+      random,
+      jitter,
+      log,
+      settings: {
+        ...DEFAULT_COMMIT_SETTINGS,
+        memoryBytes: settings.transactorMemoryBytes,
+        maxConcurrent: settings.concurrentMutations,
+        maxQueued: settings.transactorQueue,
+        queueTimeoutMs: settings.functionQueueMs,
+        maxRetries: settings.occRetries,
+      },
+      retentionMs: settings.retentionMs,
+      background: (budgetMs) => work.run(budgetMs),
+      published: () => {},
+    };
+  }
+}

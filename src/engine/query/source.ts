@@ -1,0 +1,83 @@
+import { badRequest, notAvailableYet } from "../../shared/coded-error.ts";
+import type { JsonValue } from "../../shared/json.ts";
+import { BY_CREATION_TIME, BY_ID, orderedFields } from "../index-definition.ts";
+import { EVERYTHING, type Interval } from "../interval.ts";
+import type { ComponentPath, IndexId } from "../names.ts";
+import type { IndexRef, TableRow } from "../persistence.ts";
+import type { IndexTarget } from "../pending-writes.ts";
+import { indexRef, tableRef } from "../read-set.ts";
+import { BY_CREATION_TIME_TARGET, BY_ID_TARGET, type Tables, VIRTUAL_SYSTEM_TABLES, isSystemTable } from "../tables.ts";
+import type { Order, QuerySource } from "./definition.ts";
+import { compileRange } from "./index-range.ts";
+
+/** A range of one index, ready to be scanned. */
+export interface ScanSource {
+  readonly table: TableRow;
+  readonly target: IndexTarget;
+  /** `null`: the index exists only in this transaction, with its table. */
+  readonly storage: { readonly index: IndexId | "by_id"; readonly ref: IndexRef } | null;
+  readonly interval: Interval;
+  readonly order: Order;
+  /** Tells rows outside the range apart; `null` when the interval holds none. */
+  readonly recheck: ((document: JsonValue) => boolean) | null;
+}
+
+export interface ResolvedSource {
+  /** `null`: the table does not exist, and nothing is in it. */
+  readonly scan: ScanSource | null;
+  /** Fields of the index: part of the fingerprint that ties a cursor to its query. */
+  readonly fields: readonly string[];
+}
+
+/** Finds the index of a query and the interval of keys to scan. Throws the texts of `abi.md` §2.5.3 and §2.5.5. */
+export function resolveSource(tables: Tables, component: ComponentPath, source: QuerySource): ResolvedSource {
+  if (source.type === "Search") throw notAvailableYet("Text search");
+  const indexName = source.type === "FullTableScan" ? BY_CREATION_TIME : source.index;
+  const name = `${source.table}.${indexName}`;
+  const hidden = isSystemTable(source.table) && !VIRTUAL_SYSTEM_TABLES.has(source.table);
+  const table = hidden ? null : tables.named(component, source.table);
+  const index = resolveIndex(tables, table, indexName, name);
+  if (table === null) return { scan: null, fields: index.fields };
+
+  const place = { table, target: index.target, storage: index.storage, order: source.order };
+  if (source.type === "FullTableScan") {
+    return { scan: { ...place, interval: EVERYTHING, recheck: null }, fields: index.fields };
+  }
+  const rangeIndex = { name, fields: index.fields, tableNumber: table.number };
+  const { interval, exact, holds } = compileRange(rangeIndex, source.range);
+  return { scan: { ...place, interval, recheck: exact ? null : holds }, fields: index.fields };
+}
+
+interface ResolvedIndex extends Pick<ScanSource, "target" | "storage"> {
+  readonly fields: readonly string[];
+}
+
+function resolveIndex(tables: Tables, table: TableRow | null, indexName: string, name: string): ResolvedIndex {
+  if (indexName === BY_ID) {
+    const storage =
+      table === null || tables.isNew(table.id) ? null : ({ index: "by_id", ref: tableRef(table.id) } as const);
+    return { target: BY_ID_TARGET, storage, fields: [] };
+  }
+  const row = table === null ? undefined : tables.index(table.id, indexName);
+  if (row === undefined) {
+    const builtIn = indexName === BY_CREATION_TIME && (table === null || tables.isNew(table.id));
+    if (!builtIn) throw badRequest("IndexNotFoundError", `Index ${name} not found.`);
+    return { target: BY_CREATION_TIME_TARGET, storage: null, fields: ["_creationTime"] };
+  }
+  if (row.definition.type !== "database")
+    throw badRequest("NotADatabaseIndex", `Index ${name} is not a database index`);
+  if (row.staged) {
+    throw badRequest(
+      "IndexStagedError",
+      `Index ${name} is currently staged and not available to query until it is enabled.`,
+    );
+  }
+  if (row.state !== "enabled") {
+    throw badRequest("IndexBackfillingError", `Index ${name} is currently backfilling and not available to query yet.`);
+  }
+  return {
+    target: { name: row.name, definition: row.definition },
+    storage: { index: row.id, ref: indexRef(row.id) },
+    fields: orderedFields(row.definition),
+  };
+}

@@ -1,0 +1,45 @@
+import { Hono } from "hono";
+import { adminOf } from "./credentials.ts";
+import type { HttpEnv } from "./hono-env.ts";
+import type { HttpServices } from "./services.ts";
+
+/** Under `/api`. */
+export function adminRoutes(services: HttpServices): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>();
+  app.get("/check_admin_key", async (c) => {
+    const { readOnly } = await adminOf(c, services);
+    // No list of operations stands for all of them.
+    return c.json({ success: true, allowedOps: [], isReadOnly: readOnly });
+  });
+  return app;
+}
+
+/** At the root of the deployment's origin, open to everybody. */
+export function instanceRoutes({ settings }: HttpServices): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>();
+  app.get("/", (c) => c.text("This Convex deployment is running."));
+  app.get("/version", (c) => c.text(settings.version));
+  app.get("/instance_version", (c) => c.text(settings.version));
+  app.get("/instance_name", (c) => c.text(settings.instanceName));
+  app.post("/echo", (c) => {
+    if (Number(c.req.header("content-length") ?? 0) > settings.echoBodyBytes) return c.body(null, 413);
+    const { body } = c.req.raw;
+    if (body === null) return c.body(null, 200);
+    return c.body(body.pipeThrough(atMost(settings.echoBodyBytes)), 200, {
+      "Content-Type": "application/octet-stream",
+    });
+  });
+  return app;
+}
+
+/** Streams what comes, and breaks off a body that had no length and turned out too long. */
+function atMost(limit: number): TransformStream<Uint8Array, Uint8Array> {
+  let length = 0;
+  return new TransformStream({
+    transform(chunk, controller) {
+      length += chunk.byteLength;
+      if (length > limit) controller.error(new RangeError(`The request body is larger than ${limit} bytes`));
+      else controller.enqueue(chunk);
+    },
+  });
+}

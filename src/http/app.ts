@@ -1,0 +1,78 @@
+import { Hono } from "hono";
+import type { MiddlewareHandler } from "hono";
+import { badRequest } from "../shared/coded-error.ts";
+import { adminRoutes, instanceRoutes } from "./admin.ts";
+import { discardBody } from "./body.ts";
+import { deprecation, parseClientVersion } from "./client-version.ts";
+import { cors } from "./cors.ts";
+import { deployRoutes } from "./deploy.ts";
+import { environmentRoutes } from "./environment.ts";
+import { errorResponse } from "./errors.ts";
+import { functionRoutes } from "./functions.ts";
+import type { HttpEnv } from "./hono-env.ts";
+import { logRoutes } from "./logs.ts";
+import { requestIdOf } from "./request-context.ts";
+import type { HttpServices } from "./services.ts";
+
+const NO_HTTP_ACTIONS = "This Convex deployment does not have HTTP actions enabled.";
+
+/** The deployment's API origin. */
+export function createApp(services: HttpServices): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>({ getPath });
+
+  app.onError((error, c) => {
+    const { status, body } = errorResponse(error, services.log, c.var.requestId);
+    return body === null ? c.body(null, status) : c.json(body, status);
+  });
+  app.notFound((c) => c.body(null, 404));
+
+  app.use(async (c, next) => {
+    c.set("requestId", requestIdOf(c.req.raw.headers, services.random));
+    await next();
+    await discardBody(c.req.raw);
+  });
+  app.use(cors);
+  app.use(clientVersionGate);
+
+  const families = [
+    ["/api", functionRoutes(services)],
+    ["/api", deployRoutes(services)],
+    ["/api", environmentRoutes(services)],
+    ["/api", adminRoutes(services)],
+    ["/api", logRoutes(services)],
+    ["/", instanceRoutes(services)],
+  ] as const;
+  for (const [base, routes] of families) app.route(base, routes);
+  // Only a path that some method knows has a wrong one.
+  for (const path of new Set(app.routes.filter((route) => route.method !== "ALL").map((route) => route.path))) {
+    app.all(path, (c) => c.body(null, 405));
+  }
+
+  app.all("/http/*", (c) => c.text(NO_HTTP_ACTIONS, 404));
+  return app;
+}
+
+/** The site origin, where HTTP actions answer. */
+export function createSiteApp(): Hono {
+  const app = new Hono();
+  app.all("*", (c) => c.text(NO_HTTP_ACTIONS, 404));
+  return app;
+}
+
+/** The raw path: segments are decoded by whoever splits them. A base URL with a trailing slash doubles the first one. */
+function getPath(request: Request): string {
+  return new URL(request.url).pathname.replace(/^\/+/, "/");
+}
+
+const clientVersionGate: MiddlewareHandler<HttpEnv> = async (c, next) => {
+  const header = c.req.header("convex-client");
+  const client = header === undefined ? null : parseClientVersion(header);
+  c.set("client", client);
+  const deprecated = client === null ? null : deprecation(client);
+  if (deprecated !== null) {
+    c.header("x-convex-deprecation-state", deprecated.state);
+    c.header("x-convex-deprecation-message", deprecated.message);
+    if (deprecated.state === "Unsupported") throw badRequest("ClientVersionUnsupported", deprecated.message);
+  }
+  return next();
+};

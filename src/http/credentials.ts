@@ -1,0 +1,19 @@
+import {
+  authenticate,
+  parseAuthorization,
+  requireAdmin,
+  type AdminIdentity,
+  type Credentials,
+} from "../auth/authorization.ts";
+import type { HttpContext } from "./hono-env.ts";
+import type { HttpServices } from "./services.ts";
+
+/** What the request claims, well formed and not yet believed. */
+export function credentialsOf(c: HttpContext): Credentials {
+  return parseAuthorization(c.req.header("authorization") ?? null, c.req.query("adminKey") ?? null);
+}
+
+/** Identity of a request to an endpoint that only admins may use. */
+export async function adminOf(c: HttpContext, services: HttpServices): Promise<AdminIdentity> {
+  return requireAdmin(await authenticate(credentialsOf(c), services));
+}

@@ -1,0 +1,118 @@
+import type { AdminKeys } from "../auth/admin-key.ts";
+import type { TokenVerifier } from "../auth/token-verifier.ts";
+import type { Timestamp } from "../engine/timestamp.ts";
+import type { FunctionCall, FunctionOutcome, MutationCall, UdfType } from "../protocol/execution.ts";
+import type { FunctionCompletion, FunctionProgress } from "../protocol/function-log.ts";
+import type { EnvironmentChange } from "../protocol/http-bodies.ts";
+import type { Clock } from "../shared/clock.ts";
+import type { Log } from "../shared/log.ts";
+import type { Random } from "../shared/random.ts";
+
+/**
+ * Runs functions. A failure that belongs to the developer (the function threw, does not exist, has another type,
+ * got wrong arguments) is an outcome; a `CodedError` is thrown for everything that is not about this function.
+ */
+export interface FunctionService {
+  /** At `at`, or else at a snapshot not older than any acknowledged commit. */
+  runQuery(call: FunctionCall, at?: Timestamp): Promise<FunctionOutcome>;
+  runMutation(call: MutationCall): Promise<FunctionOutcome>;
+  runAction(call: FunctionCall): Promise<FunctionOutcome>;
+  /** By the function's own type. An unknown one fails with `Could not find function for '…'`. */
+  runAny(call: FunctionCall): Promise<AnyOutcome>;
+  /** All at one snapshot, outcomes in order. */
+  queryBatch(calls: readonly FunctionCall[]): Promise<readonly FunctionOutcome[]>;
+  /** Not older than any acknowledged commit. */
+  latestTs(): Promise<Timestamp>;
+}
+
+export interface AnyOutcome {
+  /** Null when there is no such function. */
+  readonly udfType: UdfType | null;
+  readonly outcome: FunctionOutcome;
+}
+
+/** One method per push endpoint: parsed JSON in, JSON out. The caller has already been found to be an admin. */
+export interface PushService {
+  getConfigHashes(body: unknown): Promise<unknown>;
+  startPush(body: unknown): Promise<unknown>;
+  evaluatePush(body: unknown): Promise<unknown>;
+  evaluateSchema(body: unknown): Promise<unknown>;
+  waitForSchema(body: unknown): Promise<unknown>;
+  finishPush(body: unknown): Promise<unknown>;
+  reportPushCompleted(body: unknown): Promise<unknown>;
+}
+
+export interface EnvironmentService {
+  /** All of them or none. */
+  update(changes: readonly EnvironmentChange[]): Promise<void>;
+}
+
+/** Log of function executions, for `npx convex logs` and the dashboard (`wire.md` §6). */
+export interface LogBuffer {
+  /**
+   * Entries behind `cursor`. Answers at once when there are any or when the cursor is 0; else waits until there are,
+   * at most `holdMs`, and then answers with none and the same cursor.
+   */
+  read(request: LogRequest): Promise<LogBatch>;
+}
+
+export interface LogRequest {
+  /** Milliseconds since the epoch, as an earlier batch gave it. */
+  readonly cursor: number;
+  readonly holdMs: number;
+  readonly only?: (entry: LogEntry) => boolean;
+}
+
+export interface LogBatch {
+  readonly entries: readonly LogEntry[];
+  readonly newCursor: number;
+}
+
+export type LogEntry =
+  | { readonly kind: "Progress"; readonly position: number; readonly progress: FunctionProgress }
+  | { readonly kind: "Completion"; readonly position: number; readonly completion: FunctionCompletion };
+
+export interface HttpSettings {
+  readonly instanceName: string;
+  /** Version of this backend, as `/version` tells it. */
+  readonly version: string;
+  /** Origins as clients see them, without a trailing slash. */
+  readonly cloudUrl: string;
+  readonly siteUrl: string;
+  /** Production: callers see neither messages nor log lines of failures, only `errorData`. Admins see everything. */
+  readonly redactErrors: boolean;
+  /** Bytes of a request body on the function endpoints. */
+  readonly functionBodyBytes: number;
+  /** Bytes of a push, after decompression. */
+  readonly pushBodyBytes: number;
+  readonly echoBodyBytes: number;
+  readonly queriesPerBatch: number;
+  /** Milliseconds after which a query or mutation is answered with 408. Actions have their own limit. */
+  readonly requestTimeoutMs: number;
+  /** Milliseconds for which a log poll is held open. */
+  readonly logHoldMs: number;
+}
+
+export const DEFAULT_HTTP_SETTINGS = {
+  redactErrors: true,
+  functionBodyBytes: 2 ** 24 + 2000,
+  pushBodyBytes: 200 * 1024 * 1024,
+  echoBodyBytes: 128 * 1024 * 1024,
+  queriesPerBatch: 1000,
+  requestTimeoutMs: 300_000,
+  logHoldMs: 60_000,
+} as const satisfies Partial<HttpSettings>;
+
+/** Everything the routes need, made once per isolate. */
+export interface HttpServices {
+  readonly functions: FunctionService;
+  readonly push: PushService;
+  readonly environment: EnvironmentService;
+  readonly logs: LogBuffer;
+  readonly adminKeys: AdminKeys;
+  readonly tokens: TokenVerifier;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Log;
+  readonly settings: HttpSettings;
+}

@@ -1,0 +1,41 @@
+import { z } from "zod";
+
+/**
+ * An argument object, or an array of positional arguments. Passed through as it is: values are ConvexJSON and are
+ * checked where they are used.
+ */
+const functionArguments = z.custom<readonly unknown[] | Readonly<Record<string, unknown>>>(
+  (value) => typeof value === "object" && value !== null,
+  "expected an object or an array",
+);
+
+const callFields = { path: z.string(), args: functionArguments, format: z.string().nullish() };
+
+/** `/api/query`, `/api/mutation`, `/api/action`. Unknown fields are ignored, here and below. */
+export const functionCallBody = z.object(callFields);
+
+export const queryAtTsBody = z.object({ ...callFields, ts: z.string() });
+
+export const queryBatchBody = z.object({ queries: z.array(functionCallBody) });
+
+/** `/api/function`. */
+export const anyFunctionBody = z.object({ ...callFields, componentPath: z.string().nullish() });
+
+/** `/api/run/<module>/<function>`. */
+export const runBody = z.object({ args: functionArguments, format: z.string().nullish() });
+
+export const environmentChangesBody = z.object({
+  changes: z.array(z.object({ name: z.string(), value: z.string().nullable() })),
+});
+
+/** What the CLI repeats in the body of every push endpoint. The rest of those bodies belongs to `deploy`. */
+export const adminKeyBody = z.object({ adminKey: z.string() });
+
+export type FunctionArguments = z.infer<typeof functionArguments>;
+export type FunctionCallBody = z.infer<typeof functionCallBody>;
+export type EnvironmentChange = z.infer<typeof environmentChangesBody>["changes"][number];
+
+export interface ErrorBody {
+  readonly code: string;
+  readonly message: string;
+}

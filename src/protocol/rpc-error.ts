@@ -1,0 +1,42 @@
+import { CodedError, type ErrorClass } from "../shared/coded-error.ts";
+
+/**
+ * Errors cross RPC as data, because thrown ones lose their class and properties on the way. `Internal` is a bug of
+ * ours: it was logged where it happened, and only a bare text travels.
+ */
+export interface RpcError {
+  readonly errorClass: ErrorClass | "Internal";
+  readonly code: string;
+  readonly message: string;
+  readonly data?: string;
+}
+
+/** Answer of an RPC method, as JSON text. `v` because old objects meet new Workers. */
+export type RpcAnswer = { readonly v: 1; readonly value: unknown } | { readonly v: 1; readonly error: RpcError };
+
+/** `value` is JSON text already. */
+export function encodeRpcValue(value: string): string {
+  return `{"v":1,"value":${value}}`;
+}
+
+export function encodeRpcError(error: unknown): string {
+  return JSON.stringify({ v: 1, error: rpcError(error) } satisfies RpcAnswer);
+}
+
+/** The value of an answer, or throws the error it carries. The shape of the value is the method's own. */
+export function decodeRpcAnswer(text: string): unknown {
+  const answer: RpcAnswer = JSON.parse(text);
+  if (answer.v !== 1) throw new Error(`Unknown version of an RPC answer: ${String(answer.v)}`);
+  if (!("error" in answer)) return answer.value;
+  const { errorClass, code, message, data } = answer.error;
+  if (errorClass === "Internal") throw new Error(message);
+  throw new CodedError(errorClass, code, message, data === undefined ? {} : { data });
+}
+
+function rpcError(error: unknown): RpcError {
+  if (!(error instanceof CodedError)) {
+    return { errorClass: "Internal", code: "InternalServerError", message: "The Transactor failed; its log says why." };
+  }
+  const { errorClass, code, message, data } = error;
+  return data === undefined ? { errorClass, code, message } : { errorClass, code, message, data };
+}

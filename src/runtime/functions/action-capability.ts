@@ -1,0 +1,101 @@
+import { RpcTarget } from "cloudflare:workers";
+import type { Committer, FunctionCall, FunctionLogLine, FunctionOutcome } from "../../protocol/execution.ts";
+import type { HostCapability, LogLine, SyscallRequest, SyscallResponse } from "../../protocol/invocation.ts";
+import { CodedError, notAvailableYet } from "../../shared/coded-error.ts";
+import type { JsonValue } from "../../shared/json.ts";
+import type { App, ResolvedFunction } from "../code/app.ts";
+import { type Deployment, tableMap } from "../code/deployments.ts";
+import { actionSyscalls } from "../syscalls/action-table.ts";
+import type { RuntimeEnvironment } from "./environment.ts";
+import { FunctionError } from "./failure.ts";
+import type { QueryRunner } from "./query-runner.ts";
+
+/** What one running action may reach. Its code, variables and rights are fixed when it starts. */
+export interface ActionExecution {
+  readonly runtime: RuntimeEnvironment;
+  readonly deployment: Deployment & { readonly app: App };
+  readonly found: ResolvedFunction;
+  readonly call: FunctionCall;
+  /** Depth of `runAction` nesting. */
+  readonly depth: number;
+  readonly queries: QueryRunner;
+  readonly committer: Committer;
+  readonly actions: { run(call: FunctionCall, depth?: number): Promise<FunctionOutcome> };
+  /** Receives lines as they are printed. */
+  readonly onLog: (lines: readonly FunctionLogLine[]) => void;
+}
+
+/** E-C-17: what an action is told about a failure that is ours. The failure itself is logged whole. */
+const INTERNAL = "Your request couldn't be completed. Try again later.";
+
+/** The rights of one action. Ends with it: later calls of code that was left running are refused. */
+export class ActionCapability extends RpcTarget implements HostCapability {
+  readonly #execution: ActionExecution;
+  readonly #abort = Promise.withResolvers<never>();
+  #ended = false;
+
+  constructor(execution: ActionExecution) {
+    super();
+    this.#execution = execution;
+    this.#abort.promise.catch(() => undefined);
+  }
+
+  /** Rejects when the execution must end with a failure that user code can't catch. */
+  get aborted(): Promise<never> {
+    return this.#abort.promise;
+  }
+
+  end(): void {
+    this.#ended = true;
+  }
+
+  async syscalls(batch: string): Promise<string> {
+    this.#assertRunning();
+    const requests: readonly SyscallRequest[] = JSON.parse(batch);
+    return JSON.stringify(await Promise.all(requests.map(([op, args]) => this.#answer(op, args))));
+  }
+
+  /** Every error is a rejection that the action may catch (`abi.md` §2.1.4). */
+  async #answer(op: string, args: string): Promise<SyscallResponse> {
+    try {
+      const handler = actionSyscalls[op];
+      if (handler === undefined) {
+        throw new CodedError("BadRequest", "UnknownAsyncOperation", `Unknown async operation ${op}`);
+      }
+      const parsed: JsonValue = JSON.parse(args);
+      return { ok: true, result: await handler(this.#execution, parsed) };
+    } catch (error) {
+      if (error instanceof FunctionError) return rejection(error.failure.message, error.failure.data);
+      if (error instanceof CodedError) return rejection(error.message, error.data);
+      this.#execution.runtime.log.error("syscall failed", error, { op });
+      return rejection(INTERNAL, undefined);
+    }
+  }
+
+  tables(): Promise<string> {
+    return Promise.resolve(JSON.stringify(tableMap(this.#execution.deployment.catalog)));
+  }
+
+  log(lines: string): Promise<void> {
+    this.#assertRunning();
+    const parsed: readonly LogLine[] = JSON.parse(lines);
+    this.#execution.onLog(parsed);
+    return Promise.resolve();
+  }
+
+  storeBlob(): Promise<string> {
+    return Promise.reject(notAvailableYet("ctx.storage"));
+  }
+
+  getBlob(): Promise<null> {
+    return Promise.reject(notAvailableYet("ctx.storage"));
+  }
+
+  #assertRunning(): void {
+    if (this.#ended) throw new Error("The action has ended.");
+  }
+}
+
+function rejection(message: string, data: string | undefined): SyscallResponse {
+  return data === undefined ? { ok: false, message } : { ok: false, message, data };
+}

@@ -1,0 +1,141 @@
+import { CodedError } from "../../shared/coded-error.ts";
+import { toHex } from "../../shared/bytes.ts";
+import { notAvailableYet } from "../../shared/coded-error.ts";
+import type { Committer, FunctionCall, FunctionLogLine, FunctionOutcome } from "../../protocol/execution.ts";
+import type { Invocation, InvocationResult, LogLine } from "../../protocol/invocation.ts";
+import type { App, ResolvedFunction } from "../code/app.ts";
+import { sourceMapsOf } from "../code/app-source-maps.ts";
+import type { Deployment, Deployments } from "../code/deployments.ts";
+import { ActionCapability, type ActionExecution } from "./action-capability.ts";
+import { checkArguments, checkReturnValue } from "./arguments.ts";
+import type { RuntimeEnvironment } from "./environment.ts";
+import { describeThrown, failureOf, FunctionError, plainFailure } from "./failure.ts";
+import type { QueryRunner } from "./query-runner.ts";
+import { resolveFunction } from "./resolve.ts";
+
+/**
+ * The one entry point of every action, whoever calls it. At most once: nothing here or above starts a second run,
+ * and an action that has begun stays on the code it began with.
+ */
+export class ActionRunner {
+  readonly #runtime: RuntimeEnvironment;
+  readonly #deployments: Deployments;
+  readonly #queries: QueryRunner;
+  readonly #committer: Committer;
+
+  constructor(runtime: RuntimeEnvironment, deployments: Deployments, queries: QueryRunner, committer: Committer) {
+    this.#runtime = runtime;
+    this.#deployments = deployments;
+    this.#queries = queries;
+    this.#committer = committer;
+  }
+
+  async run(call: FunctionCall, depth = 0): Promise<FunctionOutcome> {
+    const logLines: FunctionLogLine[] = [];
+    try {
+      const deployment = await this.#deployments.current();
+      const found = resolveFunction(deployment.app, call.path, "Action", call.visibility);
+      const { app } = deployment;
+      if (app === null) throw new Error("a function was found without an app");
+      if (found.environment === "node") throw notAvailableYet('Running "use node" actions');
+      return await this.#execute({ ...deployment, app }, found, call, depth, logLines);
+    } catch (error) {
+      if (error instanceof FunctionError) return { ok: false, error: error.failure, logLines };
+      if (error instanceof CodedError && error.catchable) return { ok: false, error: failureOf(error), logLines };
+      throw error;
+    }
+  }
+
+  async #execute(
+    deployment: Deployment & { readonly app: App },
+    found: ResolvedFunction,
+    call: FunctionCall,
+    depth: number,
+    logLines: FunctionLogLine[],
+  ): Promise<FunctionOutcome> {
+    const runtime = this.#runtime;
+    const { limits } = runtime;
+    const args = checkArguments(found, call.args, deployment.catalog, limits);
+    const execution: ActionExecution = {
+      runtime,
+      deployment,
+      found,
+      call,
+      depth,
+      queries: this.#queries,
+      committer: this.#committer,
+      actions: this,
+      onLog: (lines) => logLines.push(...lines),
+    };
+    const invocation: Invocation = {
+      kind: "action",
+      target: found.target,
+      args,
+      requestId: call.context.requestId,
+      now: runtime.clock.now(),
+      seed: toHex(runtime.random.bytes(16)).toLowerCase(),
+      tablesVersion: String(deployment.catalog.ts),
+      limits: limits.invocation,
+    };
+    const harness = await runtime.isolates.harness(deployment.app, deployment.variables, "action");
+    const capability = new ActionCapability(execution);
+    const deadline = timeLimit(limits.actionTimeoutMs);
+    try {
+      const text = await Promise.race([
+        harness.run(JSON.stringify(invocation), capability),
+        deadline.expired,
+        capability.aborted,
+      ]);
+      const result: InvocationResult = JSON.parse(text);
+      return await this.#finish(deployment, found, result, logLines);
+    } finally {
+      deadline.cancel();
+      capability.end();
+    }
+  }
+
+  async #finish(
+    deployment: Deployment & { readonly app: App },
+    found: ResolvedFunction,
+    result: InvocationResult,
+    logLines: FunctionLogLine[],
+  ): Promise<FunctionOutcome> {
+    if (result.ok === "needsSnapshot") throw new Error("an action asked for a snapshot");
+    logLines.push(...result.logs);
+    if (!result.ok) {
+      const failure = await describeThrown(result.error, sourceMapsOf(this.#runtime.code, deployment.app.version));
+      return { ok: false, error: failure, logLines };
+    }
+    if (result.unawaited !== undefined && result.unawaited.length > 0) {
+      logLines.push(unawaitedWarning(result.unawaited, this.#runtime.clock.now()));
+    }
+    checkReturnValue(found, result.value, deployment.catalog, this.#runtime.limits);
+    return { ok: true, value: result.value, logLines };
+  }
+}
+
+/** E-C-8. */
+function unawaitedWarning(names: readonly string[], now: number): LogLine {
+  const plural = names.length === 1 ? "operation" : "operations";
+  return {
+    level: "WARN",
+    messages: [
+      `${names.length} unawaited ${plural}: [${names.join(", ")}]. Async operations should be awaited or they might not run. ` +
+        "See https://docs.convex.dev/functions/actions#dangling-promises for more information.",
+    ],
+    isTruncated: false,
+    timestamp: now,
+    code: "UnawaitedOperations",
+  };
+}
+
+/** E-C-1. The isolate can't be stopped from outside: its call loses its rights and its result is ignored. */
+function timeLimit(ms: number): { readonly expired: Promise<never>; cancel(): void } {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    const message = `Function execution timed out (maximum duration: ${ms / 1000}s)`;
+    reject(new FunctionError(plainFailure(message)));
+  }, ms);
+  promise.catch(() => undefined);
+  return { expired: promise, cancel: () => clearTimeout(timer) };
+}

@@ -1,0 +1,199 @@
+import { RpcTarget } from "cloudflare:workers";
+import type { FunctionLogLine, FunctionOutcome } from "../../protocol/execution.ts";
+import type {
+  HostCapability,
+  Invocation,
+  InvocationResult,
+  SyscallRequest,
+  SyscallResponse,
+} from "../../protocol/invocation.ts";
+import { FunctionScope } from "../../engine/function-scope.ts";
+import { CodedError } from "../../shared/coded-error.ts";
+import { toHex } from "../../shared/bytes.ts";
+import type { JsonValue } from "../../shared/json.ts";
+import type { ResolvedFunction } from "../code/app.ts";
+import { tableMap } from "../code/deployments.ts";
+import { sourceMapsOf } from "../code/app-source-maps.ts";
+import { databaseSyscalls } from "../syscalls/database-table.ts";
+import { checkArguments, checkReturnValue } from "./arguments.ts";
+import type { DatabaseScope } from "./environment.ts";
+import { describeThrown, failureOf, FunctionError, plainFailure } from "./failure.ts";
+
+/** The isolate asked for a snapshot timestamp before anything was read: pin one and run again. */
+export class NeedsSnapshotError extends Error {
+  override readonly name = "NeedsSnapshotError";
+}
+
+/**
+ * Runs one query or mutation, nested or not, in the scope's transaction. The developer's failures are outcomes;
+ * control-flow signals (conflict, changed catalog, needed snapshot) and failures of the backend are thrown.
+ * Does not commit: whoever owns the transaction does.
+ */
+export async function runDatabaseFunction(
+  scope: DatabaseScope,
+  found: ResolvedFunction,
+  args: string,
+): Promise<FunctionOutcome> {
+  const execution = new DatabaseExecution(scope, found);
+  const outcome = await execution.run(args).catch((error: unknown): FunctionOutcome => {
+    if (error instanceof FunctionError) return { ok: false, error: error.failure, logLines: execution.logLines };
+    throw error;
+  });
+  return { ...outcome, journal: execution.database.journal() };
+}
+
+/** State of one running query or mutation on the host's side of the isolate boundary. */
+export class DatabaseExecution {
+  readonly scope: DatabaseScope;
+  readonly found: ResolvedFunction;
+  /** The component's tables and this function's open queries. */
+  readonly database: FunctionScope;
+  /** Lines of this function and, at the place of the call, those of nested ones. */
+  logLines: FunctionLogLine[] = [];
+  readonly #nestedLines: FunctionLogLine[] = [];
+  #syscallMs = 0;
+  readonly #aborted = Promise.withResolvers<never>();
+  #running = true;
+
+  constructor(scope: DatabaseScope, found: ResolvedFunction) {
+    this.scope = scope;
+    this.found = found;
+    this.database = new FunctionScope(scope.transaction, found.path.component, scope.journal);
+    // An abort nobody waits for any more is not an unhandled rejection.
+    this.#aborted.promise.catch(() => undefined);
+  }
+
+  get component(): string {
+    return this.found.path.component;
+  }
+
+  addNestedLines(lines: readonly FunctionLogLine[]): void {
+    this.#nestedLines.push(...lines);
+  }
+
+  async run(args: string): Promise<FunctionOutcome> {
+    const { runtime, deployment, context, now, transaction } = this.scope;
+    const checked = checkArguments(this.found, args, deployment.catalog, runtime.limits);
+    const snapshotTs = transaction.snapshotTs;
+    const invocation: Invocation = {
+      kind: this.found.udfType === "Mutation" ? "mutation" : "query",
+      target: this.found.target,
+      args: checked,
+      requestId: context.requestId,
+      now,
+      seed: toHex(runtime.random.bytes(16)).toLowerCase(),
+      ...(snapshotTs === null ? {} : { snapshotTs: `${snapshotTs}000` }),
+      tablesVersion: String(deployment.catalog.ts),
+      limits: runtime.limits.invocation,
+    };
+    const harness = await runtime.isolates.harness(deployment.app, deployment.variables, "database");
+    const capability = new DatabaseCapability(this);
+    let text: string;
+    try {
+      text = await Promise.race([harness.run(JSON.stringify(invocation), capability), this.#aborted.promise]);
+    } finally {
+      this.#running = false;
+    }
+    // The harness shares its isolate with user code: its answer is read as data, nothing is granted by it.
+    const result: InvocationResult = JSON.parse(text);
+    return this.#finish(result);
+  }
+
+  async #finish(result: InvocationResult): Promise<FunctionOutcome> {
+    if (result.ok === "needsSnapshot") throw new NeedsSnapshotError();
+    const { runtime, deployment } = this.scope;
+    this.logLines = mergeLines(result.logs, this.#nestedLines);
+    if (!result.ok) {
+      const failure = await describeThrown(result.error, sourceMapsOf(runtime.code, deployment.app.version));
+      return { ok: false, error: failure, logLines: this.logLines };
+    }
+    checkReturnValue(this.found, result.value, deployment.catalog, runtime.limits);
+    return { ok: true, value: result.value, logLines: this.logLines };
+  }
+
+  /** Ends the execution with a failure that user code can't catch. */
+  #abort(error: unknown): void {
+    this.#running = false;
+    this.#aborted.reject(error);
+  }
+
+  /** Answers one batch, in order (`abi.md` §2.1.5). Throws when the whole execution is over. */
+  async syscalls(batch: string): Promise<string> {
+    if (!this.#running) throw new Error("The function has ended.");
+    const requests: readonly SyscallRequest[] = JSON.parse(batch);
+    const { clock, limits } = this.scope.runtime;
+    const started = clock.now();
+    const responses: SyscallResponse[] = [];
+    for (const [op, args] of requests) {
+      responses.push(await this.#answer(op, args));
+    }
+    this.#syscallMs += clock.now() - started;
+    if (this.#syscallMs > limits.syscallTimeMs) {
+      this.#abort(new FunctionError(plainFailure("Your request timed out performing too many system operations.")));
+      throw new Error("The function has ended.");
+    }
+    return JSON.stringify(responses);
+  }
+
+  async #answer(op: string, args: string): Promise<SyscallResponse> {
+    try {
+      const handler = databaseSyscalls[op];
+      if (handler === undefined) {
+        throw new CodedError("BadRequest", "UnknownAsyncOperation", `Unknown async operation ${op}`);
+      }
+      const parsed: JsonValue = JSON.parse(args);
+      return { ok: true, result: await handler(this, parsed) };
+    } catch (error) {
+      if (error instanceof FunctionError) {
+        const { message, data } = error.failure;
+        return data === undefined ? { ok: false, message } : { ok: false, message, data };
+      }
+      if (error instanceof CodedError && error.catchable) {
+        const { message, data } = failureOf(error);
+        return data === undefined ? { ok: false, message } : { ok: false, message, data };
+      }
+      this.#abort(error);
+      throw new Error("The function has ended.", { cause: error });
+    }
+  }
+
+  tables(): string {
+    return JSON.stringify(tableMap(this.scope.deployment.catalog));
+  }
+}
+
+/** The rights of one query or mutation: its own transaction, nothing else. */
+class DatabaseCapability extends RpcTarget implements HostCapability {
+  readonly #execution: DatabaseExecution;
+
+  constructor(execution: DatabaseExecution) {
+    super();
+    this.#execution = execution;
+  }
+
+  syscalls(batch: string): Promise<string> {
+    return this.#execution.syscalls(batch);
+  }
+
+  tables(): Promise<string> {
+    return Promise.resolve(this.#execution.tables());
+  }
+
+  log(): Promise<void> {
+    return Promise.reject(new Error("Lines of queries and mutations are returned with their result."));
+  }
+
+  storeBlob(): Promise<string> {
+    return Promise.reject(new Error("Queries and mutations have no blob storage."));
+  }
+
+  getBlob(): Promise<null> {
+    return Promise.reject(new Error("Queries and mutations have no blob storage."));
+  }
+}
+
+/** A function's own lines with those of the calls it made, by time; its own first where times are equal. */
+function mergeLines(own: readonly FunctionLogLine[], nested: readonly FunctionLogLine[]): FunctionLogLine[] {
+  if (nested.length === 0) return [...own];
+  return [...own, ...nested].sort((a, b) => a.timestamp - b.timestamp);
+}

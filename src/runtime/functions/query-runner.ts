@@ -1,0 +1,106 @@
+import { CatalogChangedError } from "../../engine/snapshot-reader.ts";
+import type { Persistence } from "../../engine/persistence.ts";
+import type { Timestamp } from "../../engine/timestamp.ts";
+import { Transaction } from "../../engine/transaction.ts";
+import type { ReadSet } from "../../engine/read-set.ts";
+import type { FunctionCall, FunctionOutcome } from "../../protocol/execution.ts";
+import { CodedError } from "../../shared/coded-error.ts";
+import type { Deployments } from "../code/deployments.ts";
+import { runDatabaseFunction, NeedsSnapshotError } from "./database-execution.ts";
+import type { RuntimeEnvironment } from "./environment.ts";
+import { failureOf, FunctionError } from "./failure.ts";
+import { resolveFunction } from "./resolve.ts";
+import { withWarnings } from "./warnings.ts";
+import { PinnedSnapshot } from "./snapshot.ts";
+
+/** A query is pure, so it may simply run again when the catalog moved under it. Each round loads a newer catalog. */
+const MAX_ROUNDS = 10;
+
+export interface QueryResult {
+  readonly outcome: FunctionOutcome;
+  /** What the result depends on, for subscriptions and the cache. */
+  readonly readSet: ReadSet;
+  /** The snapshot, `null` when the query never read anything. */
+  readonly ts: Timestamp | null;
+}
+
+/** Runs queries against one snapshot each, from a Worker or any object that may read storage. */
+export class QueryRunner {
+  readonly #runtime: RuntimeEnvironment;
+  readonly #deployments: Deployments;
+  readonly #persistence: Persistence;
+
+  constructor(runtime: RuntimeEnvironment, deployments: Deployments, persistence: Persistence) {
+    this.#runtime = runtime;
+    this.#deployments = deployments;
+    this.#persistence = persistence;
+  }
+
+  /** `at` = a snapshot to read, `null` = the newest. `journal` of an earlier run keeps page borders in place. */
+  async run(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<QueryResult> {
+    let pinned = at;
+    for (let round = 0; round < MAX_ROUNDS; round++) {
+      try {
+        return await this.#runOnce(call, pinned, journal);
+      } catch (error) {
+        if (error instanceof CatalogChangedError) this.#deployments.expire();
+        else if (error instanceof NeedsSnapshotError) pinned = await this.latest();
+        else throw error;
+      }
+    }
+    throw new CodedError(
+      "Overloaded",
+      "CatalogContention",
+      "The deployment changed again and again while the query ran. Try again.",
+    );
+  }
+
+  /** Timestamp of the newest durable transaction. */
+  async latest(): Promise<Timestamp> {
+    const { head } = await this.#persistence.read([], "latest");
+    return head.ts;
+  }
+
+  async #runOnce(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<QueryResult> {
+    const deployment = await this.#deployments.current();
+    const { app, catalog } = deployment;
+    const snapshot = new PinnedSnapshot(this.#persistence, catalog.ts, at);
+    const runtime = this.#runtime;
+    const now = runtime.clock.now();
+    const transaction = new Transaction({
+      kind: "query",
+      reader: snapshot,
+      catalog,
+      schemas: (component) => app?.schema(component) ?? null,
+      now,
+      random: runtime.random,
+      limits: runtime.limits.transaction,
+      cursors: runtime.cursors,
+    });
+    const outcome = await this.#outcome(async () => {
+      const found = resolveFunction(app, call.path, "Query", call.visibility);
+      if (app === null) throw new Error("a function was found without an app");
+      const { identity, context } = call;
+      return runDatabaseFunction(
+        { runtime, deployment: { ...deployment, app }, transaction, identity, context, now, depth: 0, journal },
+        found,
+        call.args,
+      );
+    });
+    return {
+      outcome: withWarnings(outcome, transaction, runtime.clock.now()),
+      readSet: transaction.readSet(),
+      ts: snapshot.snapshotTs,
+    };
+  }
+
+  async #outcome(run: () => Promise<FunctionOutcome>): Promise<FunctionOutcome> {
+    try {
+      return await run();
+    } catch (error) {
+      if (error instanceof FunctionError) return { ok: false, error: error.failure, logLines: [] };
+      if (error instanceof CodedError && error.catchable) return { ok: false, error: failureOf(error), logLines: [] };
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,77 @@
+import type { Persistence, Read, ReadResult } from "../../engine/persistence.ts";
+import { OutOfRetentionError } from "../../engine/persistence.ts";
+import { CatalogChangedError, type SnapshotReader } from "../../engine/snapshot-reader.ts";
+import type { Timestamp } from "../../engine/timestamp.ts";
+import { CodedError } from "../../shared/coded-error.ts";
+
+/**
+ * Reader of a query: the first read brings the head and the rows in one round trip and pins the snapshot to that
+ * head; later reads stay there. Reads asked for in one turn share a round trip.
+ * Throws `CatalogChangedError` when the head was written under another catalog than the query began with.
+ */
+export class PinnedSnapshot implements SnapshotReader {
+  readonly #persistence: Persistence;
+  readonly #catalogTs: Timestamp;
+  #ts: Timestamp | null;
+  /** Reads waiting for the round trip of this turn. */
+  #waiting: { reads: Read[]; done: Promise<readonly ReadResult[]> } | null = null;
+  /** The pinning read, which later ones wait for. */
+  #pinning: Promise<unknown> | null = null;
+
+  constructor(persistence: Persistence, catalogTs: Timestamp, at: Timestamp | null) {
+    this.#persistence = persistence;
+    this.#catalogTs = catalogTs;
+    this.#ts = at;
+  }
+
+  get snapshotTs(): Timestamp | null {
+    return this.#ts;
+  }
+
+  /** Pins the snapshot without reading anything. */
+  async pin(): Promise<Timestamp> {
+    if (this.#ts === null) await this.read([]);
+    if (this.#ts === null) throw new Error("reading the head did not pin the snapshot");
+    return this.#ts;
+  }
+
+  async read<const R extends readonly Read[]>(reads: R): Promise<{ readonly [I in keyof R]: ReadResult<R[I]> }> {
+    const turn = (this.#waiting ??= this.#startTurn());
+    const offset = turn.reads.length;
+    turn.reads.push(...reads);
+    const results = (await turn.done).slice(offset, offset + reads.length);
+    // The port answers in the order asked, one result per read.
+    return results as unknown as { readonly [I in keyof R]: ReadResult<R[I]> };
+  }
+
+  #startTurn(): { reads: Read[]; done: Promise<readonly ReadResult[]> } {
+    const reads: Read[] = [];
+    const done = Promise.resolve().then(async () => {
+      this.#waiting = null;
+      if (this.#pinning !== null && this.#ts === null) await this.#pinning;
+      const running = this.#readBatch(reads);
+      if (this.#ts === null) this.#pinning = running;
+      return running;
+    });
+    return { reads, done };
+  }
+
+  async #readBatch(reads: readonly Read[]): Promise<readonly ReadResult[]> {
+    const at = this.#ts;
+    try {
+      const { head, results } = await this.#persistence.read(reads, at ?? "latest");
+      if (at === null) {
+        if (head.catalogTs !== this.#catalogTs) {
+          throw new CatalogChangedError("The catalog changed after the query began.");
+        }
+        this.#ts = head.ts;
+      }
+      return results;
+    } catch (error) {
+      if (error instanceof OutOfRetentionError) {
+        throw new CodedError("OutOfRetention", "OutOfRetention", error.message, { cause: error });
+      }
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,116 @@
+import inspect from "object-inspect";
+import type { LogLevel, LogLine } from "../../protocol/invocation.ts";
+import { define } from "./define.ts";
+import { importingModule, logImport } from "./import-phase.ts";
+import { wallClock } from "./originals.ts";
+import { currentCall } from "./running.ts";
+
+const INSPECT_OPTIONS = { indent: 2, maxStringLength: 32_768, customInspect: true } as const;
+const IMPORT_LINE_BYTES = 32_768;
+
+/** Timers of code that runs outside any call. */
+const importTimers = new Map<string, number>();
+
+function render(values: readonly unknown[]): string[] {
+  return values.map((value) => inspect(value, INSPECT_OPTIONS));
+}
+
+function print(level: LogLevel, messages: readonly string[]): void {
+  const call = currentCall();
+  if (call !== undefined) call.logs.print(level, messages);
+  else if (importingModule() !== undefined) logImport(logLine(level, messages, IMPORT_LINE_BYTES));
+}
+
+/** Cuts over the concatenation of the messages, at a character boundary. */
+export function logLine(level: LogLevel, messages: readonly string[], maxBytes: number): LogLine {
+  const kept: string[] = [];
+  let left = maxBytes;
+  let isTruncated = false;
+  for (const message of messages) {
+    const bytes = utf8Length(message);
+    if (bytes <= left) {
+      kept.push(message);
+      left -= bytes;
+      continue;
+    }
+    kept.push(cut(message, left));
+    isTruncated = true;
+    break;
+  }
+  return { level, messages: kept, isTruncated, timestamp: wallClock() };
+}
+
+/** The longest beginning of `text` that takes at most `maxBytes` bytes of UTF-8. */
+export function cut(text: string, maxBytes: number): string {
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(maxBytes));
+  return text.slice(0, read);
+}
+
+export function utf8Length(text: string): number {
+  let bytes = text.length;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code >= 0xd800 && code <= 0xdbff && isLowSurrogate(text.charCodeAt(i + 1))) {
+      bytes += 2;
+      i++;
+    } else if (code > 0x7ff) bytes += 2;
+    else if (code > 0x7f) bytes += 1;
+  }
+  return bytes;
+}
+
+function isLowSurrogate(code: number): boolean {
+  return code >= 0xdc00 && code <= 0xdfff;
+}
+
+/** Frames of the caller of `console.trace`. */
+function callerStack(): string {
+  const lines = (new Error("trace").stack ?? "").split("\n");
+  return lines.slice(3).join("\n");
+}
+
+function timers(): Map<string, number> {
+  return currentCall()?.consoleTimers ?? importTimers;
+}
+
+function elapsed(label: string, started: number): string {
+  return `${label}: ${wallClock() - started}ms`;
+}
+
+function printing(name: string, level: LogLevel): [string, (...values: unknown[]) => void] {
+  return [name, (...values) => print(level, render(values))];
+}
+
+export function installConsole(): void {
+  const methods: Record<string, (...values: unknown[]) => void> = Object.fromEntries([
+    printing("debug", "DEBUG"),
+    printing("error", "ERROR"),
+    printing("info", "INFO"),
+    printing("log", "LOG"),
+    printing("warn", "WARN"),
+  ]);
+  methods["trace"] = (...values) => print("LOG", [...render(values), callerStack()]);
+  methods["time"] = (given) => {
+    const label = labelOf(given);
+    if (timers().has(label)) print("WARN", [`Timer '${label}' already exists`]);
+    else timers().set(label, wallClock());
+  };
+  methods["timeLog"] = (given, ...values) => {
+    const label = labelOf(given);
+    const started = timers().get(label);
+    if (started === undefined) print("WARN", [`Timer '${label}' does not exist`]);
+    else print("INFO", [elapsed(label, started), ...render(values)]);
+  };
+  methods["timeEnd"] = (given) => {
+    const label = labelOf(given);
+    const started = timers().get(label);
+    if (started === undefined) print("WARN", [`Timer '${label}' does not exist`]);
+    else print("INFO", [elapsed(label, started)]);
+    timers().delete(label);
+  };
+  define(globalThis, "console", methods);
+}
+
+function labelOf(given: unknown): string {
+  return given === undefined ? "default" : `${given as string}`;
+}

@@ -1,0 +1,97 @@
+import { callOriginal, define, interceptConstruction, wrapMethod } from "./define.ts";
+import { actionOnly } from "./forbidden.ts";
+import { realFetch, RealRequest, RealResponse } from "./originals.ts";
+import { currentCall } from "./running.ts";
+
+/** Requests made with `redirect: "error"`, which the platform does not know. */
+const refusesRedirect = new WeakSet<Request>();
+
+/** Options the platform refuses although they mean nothing on a server. */
+function acceptableInit(init: object): object {
+  const kept: Record<string, unknown> = { ...init };
+  if (kept["redirect"] === "error") kept["redirect"] = "manual";
+  if (kept["cache"] !== "no-store" && kept["cache"] !== "no-cache") delete kept["cache"];
+  delete kept["integrity"];
+  return kept;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+function replaceRequest(): void {
+  interceptConstruction(
+    "Request",
+    RealRequest,
+    ([input, init, ...rest]) => [input, isObject(init) ? acceptableInit(init) : init, ...rest],
+    (request, [input, init]) => {
+      const redirect = isObject(init) && "redirect" in init ? init.redirect : undefined;
+      const inherited = redirect === undefined && input instanceof RealRequest && refusesRedirect.has(input);
+      if (redirect === "error" || inherited) refusesRedirect.add(request);
+    },
+  );
+}
+
+function replaceResponse(): void {
+  interceptConstruction("Response", RealResponse, (args) => {
+    const init = args[1];
+    if (isObject(init) && "status" in init && init.status !== undefined) {
+      const status = Number(init.status);
+      if (!(status >= 200 && status <= 599)) {
+        throw new RangeError("Failed to construct 'Response': The status provided is outside the range [200, 599].");
+      }
+    }
+    return args;
+  });
+  define(RealResponse, "error", function error() {
+    return new RealResponse(null, { status: 500 });
+  });
+}
+
+function gateFormData(): void {
+  for (const prototype of [RealRequest.prototype, RealResponse.prototype]) {
+    wrapMethod(prototype, "formData", (original, receiver, args) => {
+      const refusal = actionOnly("formData()");
+      return refusal === undefined ? callOriginal(original, receiver, args) : Promise.reject(refusal);
+    });
+  }
+}
+
+async function guardedFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+  const refusal = actionOnly("fetch()");
+  if (refusal !== undefined) throw refusal;
+  const request = new Request(input, init);
+  const scheme = new URL(request.url).protocol.slice(0, -1);
+  if (scheme !== "http" && scheme !== "https") {
+    throw new Error(`Unsupported URL scheme -- http and https are supported (scheme was ${scheme})`);
+  }
+  const finish = currentCall()?.beginOperation("fetch");
+  try {
+    const response = await realFetch(request);
+    if (refusesRedirect.has(request) && response.status >= 300 && response.headers.has("location")) {
+      throw new TypeError("fetch attempted redirect");
+    }
+    return response;
+  } catch (error) {
+    throw redirectError(error) ?? error;
+  } finally {
+    finish?.();
+  }
+}
+
+/** The platform follows at most 20 redirects too, in other words. */
+function redirectError(error: unknown): TypeError | undefined {
+  const message = error instanceof Error ? error.message : "";
+  if (/too many redirects/i.test(message)) return new TypeError("fetch too many redirects");
+  if (/one-time-use body/.test(message)) return new TypeError("fetch cannot redirect with streamed body");
+  return undefined;
+}
+
+export function installFetch(): void {
+  replaceRequest();
+  replaceResponse();
+  gateFormData();
+  define(globalThis, "fetch", function fetch(input: RequestInfo | URL, init?: RequestInit) {
+    return guardedFetch(input, init);
+  });
+}

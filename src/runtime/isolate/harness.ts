@@ -1,0 +1,162 @@
+import { WorkerEntrypoint } from "cloudflare:workers";
+import type {
+  FunctionKind,
+  HostCapability,
+  Invocation,
+  InvocationResult,
+  IsolateEnv,
+  TableMap,
+  ThrownError,
+} from "../../protocol/invocation.ts";
+import { analyze } from "./analyze.ts";
+import { Call } from "./call.ts";
+import { drive, type Settled } from "./drive.ts";
+import { routeRequest } from "./http-action.ts";
+import { findFunction } from "./lookup.ts";
+import { RealResponse } from "./originals.ts";
+import { thrownError, wholeText } from "./thrown-error.ts";
+
+/** Answer of `serve` when there is no response of the function's own. */
+const FAILED_BEFORE_HEAD = 599;
+
+/** The newest table map seen, one per isolate: it changes only when a table is created or removed. */
+let knownTables: TableMap | undefined;
+
+/** The RPC surface of a user isolate: see `Harness` in `protocol/invocation.ts`. */
+export class Harness extends WorkerEntrypoint<IsolateEnv> {
+  async run(text: string, host: HostCapability): Promise<string> {
+    const call = new Call(JSON.parse(text) as Invocation, host);
+    const result = await execute(call);
+    return JSON.stringify(result);
+  }
+
+  async serve(text: string, request: Request, lent: HostCapability): Promise<Response> {
+    // The stub of an argument ends with the call; the body of the response may outlive it.
+    const host = duplicate(lent);
+    const call = new Call(JSON.parse(text) as Invocation, host);
+    const routed = routeRequest(call.invocation, request);
+    if (!routed.ok) return this.#failed(call, routed.error);
+    call.usedNetwork = true;
+    const outcome = await drive(call, () => routed.run(request));
+    const error = failureOf(call, outcome);
+    if (error !== undefined || outcome?.ok !== true) return this.#failed(call, error ?? thrownError(undefined));
+    return this.#stream(call, outcome.value);
+  }
+
+  async analyze(text: string): Promise<string> {
+    return JSON.stringify(await analyze(text));
+  }
+
+  async #failed(call: Call, error: ThrownError): Promise<Response> {
+    call.finish();
+    const result: InvocationResult = { ok: false, error, logs: await call.logs.finish(), observed: call.observed };
+    dispose(call.host);
+    return new RealResponse(JSON.stringify(result), {
+      status: FAILED_BEFORE_HEAD,
+      headers: { "content-type": "application/json" },
+    });
+  }
+
+  /** The call lasts until the last byte of the body: what streams it may still call functions and print. */
+  async #stream(call: Call, response: Response): Promise<Response> {
+    const end = async (): Promise<void> => {
+      call.finish();
+      await call.logs.drain();
+      dispose(call.host);
+    };
+    if (response.body === null) {
+      await end();
+      return response;
+    }
+    const { readable, writable } = new TransformStream();
+    // A body that fails is the client's to notice: its stream breaks off.
+    const piped = response.body.pipeTo(writable).then(end, end);
+    this.ctx.waitUntil(piped);
+    return new RealResponse(readable, response);
+  }
+}
+
+async function execute(call: Call): Promise<InvocationResult> {
+  const { invocation } = call;
+  const kind = invocation.kind;
+  if (kind === "httpAction") return await failure(call, wholeText("HTTP actions are served, not run."));
+  const found = findFunction(invocation.target, kind);
+  if (!found.ok) return await failure(call, found.error);
+  if (call.deterministic) call.tables = await tableMap(call);
+  const outcome = await drive(call, () => found.value(invocation.args));
+  return await conclude(call, kind, outcome);
+}
+
+async function conclude(
+  call: Call,
+  kind: FunctionKind,
+  outcome: Settled<unknown> | undefined,
+): Promise<InvocationResult> {
+  const unawaited = call.pendingOperations;
+  call.finish();
+  if (call.stop?.kind === "needsSnapshot") return { ok: "needsSnapshot" };
+  const error = failureOf(call, outcome);
+  if (error !== undefined || outcome?.ok !== true) return await failure(call, error ?? thrownError(undefined));
+  if (typeof outcome.value !== "string") {
+    const { path, export: name } = call.invocation.target;
+    return await failure(call, wholeText(`Function ${path}:${name} return value invalid: expected JSON text`));
+  }
+  return {
+    ok: true,
+    value: outcome.value,
+    logs: await call.logs.finish(),
+    observed: call.observed,
+    ...(kind === "action" && unawaited.length > 0 ? { unawaited } : {}),
+  };
+}
+
+async function failure(call: Call, error: ThrownError): Promise<InvocationResult> {
+  return { ok: false, error, logs: await call.logs.finish(), observed: call.observed };
+}
+
+/** Undefined when the function succeeded. Throws when there is no outcome of the function at all. */
+function failureOf(call: Call, outcome: Settled<unknown> | undefined): ThrownError | undefined {
+  const { stop } = call;
+  switch (stop?.kind) {
+    case undefined:
+      return outcome?.ok === false ? thrownError(outcome.error) : undefined;
+    case "timeout":
+    case "memory":
+    case "neverResolves":
+      return wholeText(thrownError(stop.error).message, stop.kind);
+    case "forbidden":
+      return { ...thrownError(stop.error), fatal: "forbidden" };
+    case "unhandledRejection":
+      return thrownError(stop.error);
+    case "needsSnapshot":
+      return undefined;
+    case "hostFailed":
+      throw stop.error;
+    default:
+      return stop satisfies never;
+  }
+}
+
+/** `1.0/db/normalizeId` answers synchronously, so the map is here before the handler runs. */
+async function tableMap(call: Call): Promise<TableMap> {
+  const wanted = call.invocation.tablesVersion;
+  if (knownTables?.version === wanted) return knownTables;
+  const map = JSON.parse(await call.host.tables()) as TableMap;
+  if (map.version === wanted) knownTables = map;
+  return map;
+}
+
+interface Stub {
+  dup?: () => HostCapability;
+  [Symbol.dispose]?: () => void;
+}
+
+function duplicate(host: HostCapability): HostCapability {
+  const stub = host as Stub;
+  return stub.dup?.() ?? host;
+}
+
+function dispose(host: HostCapability): void {
+  const stub = host as Stub;
+  stub[Symbol.dispose]?.();
+}

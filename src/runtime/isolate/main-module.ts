@@ -1,0 +1,51 @@
+/**
+ * The text of a user isolate's modules. Pure: runs in the backend, not in the isolate. User modules are keyed
+ * `app/<path>` and `components/<definition>/<path>`, so names at the root are free for ours.
+ */
+
+/** What `scripts/build-harness.ts` writes to `dist/harness.json`. */
+export interface HarnessCode {
+  /** One module: the prelude that replaces the globals, the module table and the `Harness` entry point. */
+  readonly harness: string;
+  /** Changes with any of the code above: part of the loader id. */
+  readonly version: string;
+}
+
+export interface ModuleSource {
+  readonly key: string;
+  readonly source: string;
+}
+
+export const MAIN_MODULE = "main.js";
+const HARNESS_MODULE = "convection/harness.js";
+
+/** Chunks that others import have no functions and no evaluation of their own. */
+function isEntry({ key }: { readonly key: string }): boolean {
+  return !/(^|\/)(_deps|_componentDeps)\//.test(key);
+}
+
+/** One `await import()` each, so that a module that throws does not take the others with it. */
+export function mainModule(modules: readonly { readonly key: string }[]): string {
+  const imports = modules.filter(isEntry).map(({ key }) => {
+    const name = JSON.stringify(key);
+    return `await loadModule(${name}, () => import(${JSON.stringify(`./${key}`)}));\n`;
+  });
+  return [
+    `import { Harness, loadModule } from ${JSON.stringify(`./${HARNESS_MODULE}`)};\n`,
+    ...imports,
+    "export { Harness };\n",
+  ].join("");
+}
+
+/** The `modules` of a Worker Loader definition whose `mainModule` is `MAIN_MODULE`. */
+export function isolateModules(
+  harness: HarnessCode,
+  sources: readonly ModuleSource[],
+): Record<string, { readonly js: string }> {
+  const modules: Record<string, { readonly js: string }> = {
+    [MAIN_MODULE]: { js: mainModule(sources) },
+    [HARNESS_MODULE]: { js: harness.harness },
+  };
+  for (const { key, source } of sources) modules[key] = { js: source };
+  return modules;
+}

@@ -1,0 +1,170 @@
+import { callOriginal, define, wrapMethod } from "./define.ts";
+import { RealArrayBuffer, RealFinalizationRegistry, RealWeakRef } from "./originals.ts";
+import { currentCall } from "./running.ts";
+
+/** Allocations below this many bytes are not counted, so that ordinary code pays one comparison. */
+const COUNTED_FROM = 16 * 1024;
+const ARRAY_SLOT_BYTES = 8;
+/** More address space than there is. */
+const IMPOSSIBLE_BYTES = 2 ** 50;
+
+/** Gives the bytes back when the engine has collected what held them. */
+const collected = new RealFinalizationRegistry<{ readonly account: MemoryAccount; readonly allocation: Allocation }>(
+  ({ account, allocation }) => account.release(allocation),
+);
+
+interface Allocation {
+  readonly holder: WeakRef<object> | undefined;
+  readonly bytes: number;
+}
+
+/** What one call holds in large allocations, as far as they are seen. */
+export class MemoryAccount {
+  readonly #limit: number;
+  readonly #held = new Set<Allocation>();
+  #bytes = 0;
+
+  /** @param limit in bytes. */
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** False when `bytes` more would pass the limit even without what is garbage already. */
+  admits(bytes: number): boolean {
+    if (this.#bytes + bytes <= this.#limit) return true;
+    if (bytes > this.#limit || this.#held.size === 0) return false;
+    collectGarbage();
+    for (const allocation of this.#held) {
+      if (allocation.holder !== undefined && allocation.holder.deref() === undefined) this.release(allocation);
+    }
+    return this.#bytes + bytes <= this.#limit;
+  }
+
+  /** Without a holder the bytes stay counted. */
+  keep(bytes: number, holder?: object): void {
+    const allocation: Allocation = { bytes, holder: holder === undefined ? undefined : new RealWeakRef(holder) };
+    this.#held.add(allocation);
+    this.#bytes += bytes;
+    if (holder !== undefined) collected.register(holder, { account: this, allocation });
+  }
+
+  release(allocation: Allocation): void {
+    if (this.#held.delete(allocation)) this.#bytes -= allocation.bytes;
+  }
+}
+
+/** The engine collects everything it can before it refuses an allocation that cannot be met. */
+function collectGarbage(): void {
+  try {
+    new RealArrayBuffer(IMPOSSIBLE_BYTES);
+  } catch {
+    // The refusal is what was wanted.
+  }
+}
+
+/** Asks the running call for memory before it is taken; throws when its limit is passed, and the call is lost then. */
+function charge(bytes: number): MemoryAccount | undefined {
+  const call = currentCall();
+  if (call === undefined || call.memory.admits(bytes)) return call?.memory;
+  const megabytes = Math.round(call.invocation.limits.memoryBytes / (1024 * 1024));
+  const error = new RangeError(`JavaScript execution ran out of memory (maximum memory usage: ${megabytes} MB)`);
+  call.fail({ kind: "memory", error });
+  throw error;
+}
+
+type BufferConstructor = new (...args: never[]) => ArrayBuffer | ArrayBufferView;
+
+function construct(real: BufferConstructor, args: unknown[], newTarget: unknown): ArrayBuffer | ArrayBufferView {
+  return Reflect.construct(real, args as never[], newTarget as BufferConstructor) as ArrayBuffer | ArrayBufferView;
+}
+
+function replaceBuffer(real: BufferConstructor, bytesPerElement: number): void {
+  function Counted(this: unknown, ...args: unknown[]): unknown {
+    if (new.target === undefined) throw new TypeError(`Constructor ${real.name} requires 'new'`);
+    const target: unknown = new.target;
+    const newTarget = target === Counted ? real : new.target;
+    const size = args[0];
+    if (typeof size === "number") {
+      const bytes = size * bytesPerElement;
+      if (!(bytes >= COUNTED_FROM)) return construct(real, args, newTarget);
+      const account = charge(bytes);
+      const buffer = construct(real, args, newTarget);
+      account?.keep(bytes, buffer);
+      return buffer;
+    }
+    const made = construct(real, args, newTarget);
+    // A view of an existing buffer takes nothing; a copy of a list takes as much as its source.
+    if (made.byteLength >= COUNTED_FROM && !isBuffer(size)) charge(made.byteLength)?.keep(made.byteLength, made);
+    return made;
+  }
+  Object.setPrototypeOf(Counted, Reflect.getPrototypeOf(real));
+  for (const name of Reflect.ownKeys(real)) {
+    const property = Object.getOwnPropertyDescriptor(real, name);
+    if (property !== undefined) Object.defineProperty(Counted, name, property);
+  }
+  define(real.prototype, "constructor", Counted);
+  define(globalThis, real.name, Counted);
+}
+
+function isBuffer(value: unknown): boolean {
+  return value instanceof ArrayBuffer || value instanceof SharedArrayBuffer;
+}
+
+function replaceArrayFills(): void {
+  wrapMethod(Array.prototype, "fill", (original, receiver, args) => {
+    const bytes = lengthOf(receiver) * ARRAY_SLOT_BYTES;
+    if (bytes >= COUNTED_FROM && isObject(receiver)) charge(bytes)?.keep(bytes, receiver);
+    return callOriginal(original, receiver, args);
+  });
+  wrapMethod(Array, "from", (original, receiver, args) => {
+    const bytes = lengthOf(args[0]) * ARRAY_SLOT_BYTES;
+    const account = bytes >= COUNTED_FROM ? charge(bytes) : undefined;
+    const array = callOriginal(original, receiver, args);
+    if (isObject(array)) account?.keep(bytes, array);
+    return array;
+  });
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+function lengthOf(value: unknown): number {
+  return isObject(value) && "length" in value ? Number(value.length) : 0;
+}
+
+/** Strings can't be watched: what they take is never given back within the call. */
+function replaceStringFills(): void {
+  wrapMethod(String.prototype, "repeat", (original, receiver, args) => {
+    const bytes = (typeof receiver === "string" ? receiver.length : 1) * Number(args[0]);
+    if (bytes >= COUNTED_FROM && Number.isFinite(bytes)) charge(bytes)?.keep(bytes);
+    return callOriginal(original, receiver, args);
+  });
+  for (const name of ["padStart", "padEnd"]) {
+    wrapMethod(String.prototype, name, (original, receiver, args) => {
+      const bytes = Number(args[0]);
+      if (bytes >= COUNTED_FROM && Number.isFinite(bytes)) charge(bytes)?.keep(bytes);
+      return callOriginal(original, receiver, args);
+    });
+  }
+}
+
+export function installMemoryAccounting(): void {
+  replaceBuffer(ArrayBuffer, 1);
+  const elements = [
+    Uint8Array,
+    Int8Array,
+    Uint8ClampedArray,
+    Uint16Array,
+    Int16Array,
+    Uint32Array,
+    Int32Array,
+    Float32Array,
+    Float64Array,
+    BigInt64Array,
+    BigUint64Array,
+  ];
+  for (const array of elements) replaceBuffer(array, array.BYTES_PER_ELEMENT);
+  replaceArrayFills();
+  replaceStringFills();
+}

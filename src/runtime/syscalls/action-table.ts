@@ -1,0 +1,106 @@
+import { badRequest, notAvailableYet } from "../../shared/coded-error.ts";
+import type { JsonValue } from "../../shared/json.ts";
+import type { FunctionCall, FunctionOutcome } from "../../protocol/execution.ts";
+import { type Identity, NO_IDENTITY, isPrivileged } from "../../protocol/identity.ts";
+import type { FunctionPath } from "../../protocol/function-path.ts";
+import type { ActionExecution } from "../functions/action-capability.ts";
+import { FunctionError } from "../functions/failure.ts";
+import { resolveAddress } from "../functions/reference.ts";
+import { SyscallArguments } from "./arguments.ts";
+import { getUserIdentity } from "./auth.ts";
+import { createFunctionHandle } from "./functions.ts";
+import { deploymentMetadata, functionMetadata, requestMetadata } from "./meta.ts";
+
+/** Answers with the JSON text of the result. */
+export type ActionSyscall = (execution: ActionExecution, args: JsonValue) => Promise<string>;
+
+type Kind = "runQuery" | "runMutation" | "runAction";
+
+/** Each call is a transaction (or an action) of its own. Server-side callers reach internal functions too. */
+function calling(kind: Kind): ActionSyscall {
+  return async (execution, json) => {
+    const { runtime, deployment, found, call, depth } = execution;
+    const args = new SyscallArguments(json, kind);
+    const path = await resolveAddress(deployment.app, found.path.component, args, runtime.handles(deployment));
+    const nested: FunctionCall = {
+      path,
+      args: JSON.stringify(args.value("args") ?? {}),
+      identity: forwardedIdentity(call.identity, found.path, path),
+      context: { ...call.context, caller: "Action" },
+      visibility: "internal",
+    };
+    const outcome = await run(execution, kind, nested, depth);
+    if (!outcome.ok) throw new FunctionError(outcome.error);
+    return outcome.value;
+  };
+}
+
+async function run(
+  execution: ActionExecution,
+  kind: Kind,
+  call: FunctionCall,
+  depth: number,
+): Promise<FunctionOutcome> {
+  switch (kind) {
+    case "runQuery":
+      return (await execution.queries.run(call, null, null)).outcome;
+    case "runMutation":
+      return execution.committer.runMutation({ ...call, v: 1, idempotency: null });
+    case "runAction":
+      if (depth + 1 > execution.runtime.limits.nestingDepth) {
+        throw badRequest(
+          "MaximumCallDepthExceeded",
+          "Cross component call depth limit exceeded. Do you have an infinite loop in your app?",
+        );
+      }
+      return execution.actions.run(call, depth + 1);
+  }
+}
+
+/** A user's identity stays in the app; admin and system identities go everywhere (`abi.md` §2.4). */
+function forwardedIdentity(identity: Identity, from: FunctionPath, to: FunctionPath): Identity {
+  if (isPrivileged(identity) || (from.component === "" && to.component === "")) return identity;
+  return NO_IDENTITY;
+}
+
+function missing(feature: string): ActionSyscall {
+  return () => Promise.reject(notAvailableYet(feature));
+}
+
+/** Every async operation of actions (`abi.md` §2.4). */
+export const actionSyscalls: Readonly<Record<string, ActionSyscall>> = {
+  "1.0/actions/query": calling("runQuery"),
+  "1.0/actions/mutation": calling("runMutation"),
+  "1.0/actions/action": calling("runAction"),
+  "1.0/createFunctionHandle": ({ deployment, found, runtime }, args) =>
+    createFunctionHandle(deployment.app, found.path.component, runtime.handles(deployment), args),
+  "1.0/getUserIdentity": ({ call }) => getUserIdentity(call.identity),
+  "1.0/getFunctionMetadata": ({ found }) => functionMetadata(found.path),
+  "1.0/getDeploymentMetadata": ({ runtime }) => deploymentMetadata(runtime.instanceName),
+  "1.0/getRequestMetadata": ({ call, found }) => requestMetadata(call.context, call.identity, found.udfType),
+  "1.0/auditLog": () =>
+    Promise.reject(badRequest("AuditLogNotSupportedInAction", "Audit logging is not yet supported in actions")),
+  "1.0/createServiceToken": () =>
+    Promise.reject(
+      badRequest(
+        "AiGatewayUnavailable",
+        '`getServiceToken("ai-gateway")` isn\'t available on this deployment because the AI gateway is a Convex Cloud service. ' +
+          "Deploy to Convex Cloud, or call your model provider directly with your own API key.",
+      ),
+    ),
+  "1.0/getServiceUrl": () =>
+    Promise.reject(
+      badRequest(
+        "AiGatewayUnavailable",
+        "`getServiceUrl` isn't available on this deployment because the AI gateway is a Convex Cloud service. " +
+          "Deploy to Convex Cloud, or call your model provider directly with your own API key.",
+      ),
+    ),
+  "1.0/actions/schedule": missing("ctx.scheduler"),
+  "1.0/actions/cancel_job": missing("ctx.scheduler"),
+  "1.0/actions/vectorSearch": missing("ctx.vectorSearch"),
+  "1.0/storageGetUrl": missing("ctx.storage"),
+  "1.0/storageGetMetadata": missing("ctx.storage"),
+  "1.0/storageGenerateUploadUrl": missing("ctx.storage"),
+  "1.0/storageDelete": missing("ctx.storage"),
+};

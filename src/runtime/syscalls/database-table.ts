@@ -1,0 +1,52 @@
+import type { JsonValue } from "../../shared/json.ts";
+import { notAvailableYet } from "../../shared/coded-error.ts";
+import type { DatabaseExecution } from "../functions/database-execution.ts";
+import { getUserIdentity } from "./auth.ts";
+import { createFunctionHandle, runUdf } from "./functions.ts";
+import { deploymentMetadata, functionMetadata, requestMetadata } from "./meta.ts";
+import { DOCUMENT_SYSCALLS } from "./db.ts";
+import { QUERY_SYSCALLS } from "./query.ts";
+
+/** Answers with the JSON text of the result. */
+export type DatabaseSyscall = (execution: DatabaseExecution, args: JsonValue) => Promise<string>;
+
+function missing(feature: string): DatabaseSyscall {
+  return () => Promise.reject(notAvailableYet(feature));
+}
+
+const own: Record<string, DatabaseSyscall> = {
+  "1.0/runUdf": runUdf,
+  "1.0/createFunctionHandle": (execution, args) =>
+    createFunctionHandle(
+      execution.scope.deployment.app,
+      execution.component,
+      execution.scope.runtime.handles(execution.scope.deployment),
+      args,
+    ),
+  "1.0/getUserIdentity": (execution) => getUserIdentity(execution.scope.identity),
+  "1.0/getFunctionMetadata": (execution) => functionMetadata(execution.found.path),
+  "1.0/getDeploymentMetadata": (execution) => deploymentMetadata(execution.scope.runtime.instanceName),
+  "1.0/getRequestMetadata": (execution) =>
+    requestMetadata(execution.scope.context, execution.scope.identity, execution.found.udfType),
+  // Variables are resolved when a log is emitted; there is no audit log to emit to (`abi.md` §2.3.7).
+  "1.0/auditLog": () => Promise.resolve("null"),
+  "1.0/signJwt": missing("ctx.auth.signJwt"),
+  "1.0/schedule": missing("ctx.scheduler"),
+  "1.0/cancel_job": missing("ctx.scheduler"),
+  "1.0/storageGetUrl": missing("ctx.storage"),
+  "1.0/storageGetMetadata": missing("ctx.storage"),
+  "1.0/storageGenerateUploadUrl": missing("ctx.storage"),
+  "1.0/storageDelete": missing("ctx.storage"),
+  "1.0/storageStore": missing("ctx.storage"),
+  "1.0/storageGet": missing("ctx.storage"),
+};
+
+const database: Record<string, DatabaseSyscall> = Object.fromEntries(
+  Object.entries({ ...DOCUMENT_SYSCALLS, ...QUERY_SYSCALLS }).map(([op, handler]): [string, DatabaseSyscall] => [
+    op,
+    (execution, args) => handler(execution.database, args),
+  ]),
+);
+
+/** Every async operation of queries and mutations (`abi.md` §2.3). */
+export const databaseSyscalls: Readonly<Record<string, DatabaseSyscall>> = { ...database, ...own };

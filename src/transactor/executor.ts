@@ -1,0 +1,18 @@
+import type { TransactionEffects } from "../engine/commit/effects.ts";
+import type { TransactionBegin } from "../engine/commit/mutation-runner.ts";
+import type { FunctionOutcome, MutationCall } from "../protocol/execution.ts";
+
+export interface ExecutedMutation {
+  readonly outcome: FunctionOutcome;
+  /** Of a failed function too: its error counts only while its reads are valid. */
+  readonly effects: TransactionEffects;
+}
+
+/**
+ * Runs a mutation's user code once, in its isolate, inside the transaction `begin`. Must settle within the time
+ * limits of functions. A rejection of `begin.reader` ends the run: reject with it, never show it to user code.
+ * Rejects with `CodedError` for what is not the function's own failure.
+ */
+export interface MutationExecutor {
+  execute(call: MutationCall, begin: TransactionBegin): Promise<ExecutedMutation>;
+}

@@ -1,0 +1,113 @@
+import { resolveCommitTsText } from "../engine/commit-ts.ts";
+import type { CatalogCommitResult } from "../engine/commit/catalog-changes.ts";
+import type { WriteRules } from "../engine/commit/effects.ts";
+import { Lanes } from "../engine/commit/lanes.ts";
+import { MutationRunner, type RunnerCounts } from "../engine/commit/mutation-runner.ts";
+import type { HighWaterMark, Jitter, Timers } from "../engine/commit/ports.ts";
+import type { CommitSettings } from "../engine/commit/settings.ts";
+import { WriterLife } from "../engine/commit/writer-life.ts";
+import type { LoggedTransaction, Persistence } from "../engine/persistence.ts";
+import type { Timestamp } from "../engine/timestamp.ts";
+import type { FunctionOutcome, MutationCall } from "../protocol/execution.ts";
+import type { Clock } from "../shared/clock.ts";
+import type { Log } from "../shared/log.ts";
+import type { Random } from "../shared/random.ts";
+import type { MutationExecutor } from "./executor.ts";
+import type { Allocated, AllocateRequest, CatalogCommitRequest } from "./messages.ts";
+
+/** Rows that one pruning step may remove: keeps the database responsive between steps. */
+const PRUNE_ROWS = 2_000;
+
+export interface TransactorParts {
+  readonly persistence: Persistence;
+  readonly executor: MutationExecutor;
+  readonly rules: WriteRules;
+  readonly mark: HighWaterMark;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly jitter: Jitter;
+  readonly timers: Timers;
+  readonly log: Log;
+  readonly settings: CommitSettings;
+  readonly retentionMs: number;
+  /** Work that pushes leave behind. True: there is more, now or later. */
+  readonly background: (budgetMs: number) => Promise<boolean>;
+  /** Told what was stored, once per group and in order. */
+  readonly published: (transactions: readonly LoggedTransaction[]) => void;
+}
+
+/** What the Durable Object does, without the Durable Object. */
+export class TransactorService {
+  readonly #parts: TransactorParts;
+  readonly #life: WriterLife;
+  readonly #runner: MutationRunner;
+
+  constructor(parts: TransactorParts) {
+    this.#parts = parts;
+    this.#life = new WriterLife(parts);
+    this.#runner = new MutationRunner({
+      life: this.#life,
+      lanes: new Lanes(parts.settings, parts.clock, parts.timers),
+      ...parts,
+    });
+  }
+
+  get counts(): Readonly<RunnerCounts> {
+    return this.#runner.counts;
+  }
+
+  /** JSON text of a `FunctionOutcome`. */
+  runMutation(call: MutationCall): Promise<string> {
+    return this.#runner.run({
+      functionName: functionName(call),
+      idempotency: call.idempotency,
+      execute: async (begin) => {
+        const { outcome, effects } = await this.#parts.executor.execute(call, begin);
+        return { ok: outcome.ok, effects, answer: (ts) => JSON.stringify(answered(outcome, ts)) };
+      },
+    });
+  }
+
+  async commitCatalog(request: CatalogCommitRequest): Promise<CatalogCommitResult> {
+    return (await this.#life.current()).commitCatalog(request);
+  }
+
+  async allocate(request: AllocateRequest): Promise<Allocated> {
+    const { ids, state } = await this.#life.current();
+    return {
+      tables: request.tables.map(({ component, name }) => ids.table(state.catalog, component, name)),
+      indexIds: Array.from({ length: request.indexes }, () => ids.index()),
+    };
+  }
+
+  /** Timestamp of the newest stored transaction. */
+  async latest(): Promise<Timestamp> {
+    return (await this.#life.current()).state.durableTs;
+  }
+
+  /**
+   * Removes some of what no snapshot inside the retention window can see. `more`: call again soon. `later`: what was
+   * stored lately will leave the window. `done`: nothing will, until something is stored.
+   */
+  async prune(): Promise<"more" | "later" | "done"> {
+    const { clock, retentionMs, persistence } = this.#parts;
+    const { durableTs } = (await this.#life.current()).state;
+    const edge = Math.floor((clock.now() - retentionMs) * 1000);
+    // Never beyond the head: the newest snapshot must stay readable.
+    const before = Math.min(edge, durableTs);
+    if (before > 0 && (await persistence.prune(before as Timestamp, PRUNE_ROWS))) return "more";
+    return edge < durableTs ? "later" : "done";
+  }
+}
+
+/** The outcome as the caller gets it: with its timestamp, also where the function returned the placeholder for it. */
+function answered(outcome: FunctionOutcome, ts: Timestamp): FunctionOutcome {
+  return outcome.ok ? { ...outcome, value: resolveCommitTsText(outcome.value, ts), ts } : outcome;
+}
+
+/** As developers write it: `dir/messages:send`, the component in front. */
+function functionName({ path }: MutationCall): string {
+  const module = path.module.replace(/\.js$/, "");
+  const name = path.function === "default" ? module : `${module}:${path.function}`;
+  return path.component === "" ? name : `${path.component}/${name}`;
+}

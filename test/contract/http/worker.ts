@@ -1,0 +1,72 @@
+import { AdminKeys } from "../../../src/auth/admin-key.ts";
+import { noProviders } from "../../../src/auth/token-verifier.ts";
+import type { Timestamp } from "../../../src/engine/timestamp.ts";
+import { createApp } from "../../../src/http/app.ts";
+import { InMemoryLogBuffer } from "../../../src/http/log-buffer.ts";
+import { RecordedFunctions } from "../../../src/http/recorded-functions.ts";
+import { DEFAULT_HTTP_SETTINGS, type PushService } from "../../../src/http/services.ts";
+import type { FunctionCall, FunctionOutcome } from "../../../src/protocol/execution.ts";
+
+/** The HTTP room alone in workerd: functions answer their own arguments, a push its own length. */
+
+const echo = (call: FunctionCall): Promise<FunctionOutcome> =>
+  Promise.resolve({ ok: true, value: call.args, logLines: [] });
+const measure = (body: unknown): Promise<unknown> => Promise.resolve({ length: JSON.stringify(body).length });
+
+const push: PushService = {
+  getConfigHashes: measure,
+  startPush: measure,
+  evaluatePush: measure,
+  evaluateSchema: measure,
+  waitForSchema: measure,
+  finishPush: measure,
+  reportPushCompleted: measure,
+};
+
+const clock = { now: () => Date.now() };
+const random = { bytes: (length: number) => crypto.getRandomValues(new Uint8Array(length)) };
+const logs = new InMemoryLogBuffer(clock);
+const functions = {
+  runQuery: echo,
+  runMutation: echo,
+  runAction: echo,
+  runAny: async (call: FunctionCall) => ({ udfType: "Query" as const, outcome: await echo(call) }),
+  queryBatch: (calls: readonly FunctionCall[]) => Promise.all(calls.map(echo)),
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a fake makes its own timestamps
+  latestTs: () => Promise.resolve(0 as Timestamp),
+};
+
+let app: Promise<ReturnType<typeof createApp>> | undefined;
+
+async function makeApp(secret: string) {
+  return createApp({
+    functions: new RecordedFunctions(functions, { executions: logs, clock, random }),
+    push,
+    environment: { update: () => Promise.resolve() },
+    logs,
+    adminKeys: await AdminKeys.create("convection", [secret]),
+    tokens: noProviders,
+    clock,
+    random,
+    log: {
+      info: (event) => console.info(event),
+      warn: (event) => console.warn(event),
+      error: (event, error) => console.error(event, error),
+    },
+    settings: {
+      ...DEFAULT_HTTP_SETTINGS,
+      instanceName: "convection",
+      version: "0.1.0",
+      cloudUrl: "http://cloud",
+      siteUrl: "http://site",
+      pushBodyBytes: 8 * 1024 * 1024,
+    },
+  });
+}
+
+export default {
+  async fetch(request: Request, env: { SECRET: string }, context: ExecutionContext): Promise<Response> {
+    app ??= makeApp(env.SECRET);
+    return (await app).fetch(request, { keepAlive: (work: Promise<unknown>) => context.waitUntil(work) });
+  },
+};
