@@ -7,11 +7,13 @@ import { CodedError } from "../../shared/coded-error.ts";
 /**
  * Reader of a query: the first read brings the head and the rows in one round trip and pins the snapshot to that
  * head; later reads stay there. Reads asked for in one turn share a round trip.
- * Throws `CatalogChangedError` when the head was written under another catalog than the query began with.
+ * Throws `CatalogChangedError` when the first read finds another catalog than the query began with, also for a
+ * snapshot of the past: it is read under the tables and indexes of today.
  */
 export class PinnedSnapshot implements SnapshotReader {
   readonly #persistence: Persistence;
   readonly #catalogTs: Timestamp;
+  #catalogChecked = false;
   #ts: Timestamp | null;
   /** Reads waiting for the round trip of this turn. */
   #waiting: { reads: Read[]; done: Promise<readonly ReadResult[]> } | null = null;
@@ -25,13 +27,6 @@ export class PinnedSnapshot implements SnapshotReader {
   }
 
   get snapshotTs(): Timestamp | null {
-    return this.#ts;
-  }
-
-  /** Pins the snapshot without reading anything. */
-  async pin(): Promise<Timestamp> {
-    if (this.#ts === null) await this.read([]);
-    if (this.#ts === null) throw new Error("reading the head did not pin the snapshot");
     return this.#ts;
   }
 
@@ -60,12 +55,11 @@ export class PinnedSnapshot implements SnapshotReader {
     const at = this.#ts;
     try {
       const { head, results } = await this.#persistence.read(reads, at ?? "latest");
-      if (at === null) {
-        if (head.catalogTs !== this.#catalogTs) {
-          throw new CatalogChangedError("The catalog changed after the query began.");
-        }
-        this.#ts = head.ts;
+      if (!this.#catalogChecked && head.catalogTs !== this.#catalogTs) {
+        throw new CatalogChangedError("The catalog changed after the query began.");
       }
+      this.#catalogChecked = true;
+      this.#ts ??= head.ts;
       return results;
     } catch (error) {
       if (error instanceof OutOfRetentionError) {
