@@ -260,6 +260,18 @@ describe("actions that run actions", () => {
 
   test("E-A-10 actions that call each other without end are stopped", async () => {
     expect(await valueOf(api.admin("callers:recurse", { depth: 1 }))).toBe(9);
+    expect(await valueOf(api.admin("callers:recurseInTransaction", { depth: 1 }))).toEqual({
+      depth: 9,
+      message: "Cross component call depth limit exceeded. Do you have an infinite loop in your app?",
+    });
+  });
+
+  test("E-A-9 a query may not call what writes", async () => {
+    expect(await valueOf(api.query("callers:forbiddenPairs"))).toEqual([
+      "Cannot call a mutation function from a Query function",
+      "Cannot call a snapshotQuery function from a Query function",
+      "Cannot call a action function from a Query function",
+    ]);
   });
 
   test("S4-5 a ConvexError keeps its data through an action", async () => {
