@@ -271,13 +271,24 @@ describe("actions that run actions", () => {
       "Cannot call a mutation function from a Query function",
       "Cannot call a snapshotQuery function from a Query function",
       "Cannot call a action function from a Query function",
+      "Cannot call a constructor function from a Query function",
     ]);
+  });
+
+  test("ACT1 an operation that is named like a member of every object is unknown", async () => {
+    const unknown = ["constructor", "toString", "__proto__", "1.0/nonsense"].map(
+      (op) => `Unknown async operation ${op}`,
+    );
+    expect(await valueOf(api.action("callers:unknownOperations"))).toEqual(unknown);
+    expect(await valueOf(api.query("callers:unknownOperationsInQuery"))).toEqual(unknown);
   });
 
   test("S4-5 a ConvexError keeps its data through an action", async () => {
     const http = api.client();
     const args = { kind: "mutation", name: "notes:addAndRefuse", args: { channel: newChannel(), text: "x" } };
-    const failed: unknown = await http.action("names:byString" as never, args as never).catch((error: unknown) => error);
+    const failed: unknown = await http
+      .action("names:byString" as never, args as never)
+      .catch((error: unknown) => error);
     expect(failed).toBeInstanceOf(ConvexError);
     expect(failed).toMatchObject({ data: { reason: "refused", at: 3n } });
   });
