@@ -282,9 +282,7 @@ describe("the default runtime", () => {
 
   test("S0-34 actions of one caller do not wait for each other", async () => {
     const order: string[] = [];
-    const first = api
-      .action("web:fetchText", { url: service.url("/held/first") })
-      .then(() => order.push("first"));
+    const first = api.action("web:fetchText", { url: service.url("/held/first") }).then(() => order.push("first"));
     await service.asked("/held/first");
     await valueOf(api.action("web:fetchText", { url: service.url("/second") }));
     order.push("second");
@@ -295,9 +293,7 @@ describe("the default runtime", () => {
 
   test("S0-44 an error rejects the caller's promise, who may call again", async () => {
     for (const caller of actionCallers(api)) {
-      await expect(caller.call("basics:throws", { text: "once" }), caller.name).rejects.toThrow(
-        "Uncaught Error: once",
-      );
+      await expect(caller.call("basics:throws", { text: "once" }), caller.name).rejects.toThrow("Uncaught Error: once");
       expect(await caller.call("basics:sync"), caller.name).toBe("success");
     }
   });
