@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ApiClient, errorOf, valueOf } from "../../support/api-client.ts";
 import { startBackend, type TestBackend } from "../../support/backend.ts";
 import { AppCopy, convex } from "../../support/convex-cli.ts";
-import { FIXTURES } from "../../support/paths.ts";
+import { FIXTURES, ROOT } from "../../support/paths.ts";
+import { Spawned } from "../../support/spawned.ts";
 
 /** One component mounted twice, which itself uses a component. The last tests push other versions of the app. */
 
@@ -55,6 +56,17 @@ describe("calls", () => {
     expect(await valueOf(api.action("main:getById", { instance: "second", id: ids[1] }))).toBe(20);
     expect(await valueOf(api.query("main:readFirst", { name }))).toBe(2);
     expect(await valueOf(api.action("main:runInComponent", { name, n: 3 }))).toBe(8);
+  });
+
+  test("P-C-2 in the generated types of the parent ids of a component are strings, and arguments are checked", async () => {
+    const config = join(app.path, "tsconfig.check.json");
+    // Not the components themselves: what the official CLI generates for a component inside another one has a wrong path.
+    writeFileSync(config, JSON.stringify({ extends: "./convex/tsconfig.json", include: ["convex/main.ts"] }));
+    const tsc = new Spawned(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", config], {
+      cwd: app.path,
+    });
+    const code = await tsc.exited;
+    expect({ code, output: tsc.stdout }).toEqual({ code: 0, output: "" });
   });
 
   test("P-C-2 E-A-1 clients never reach a component", async () => {

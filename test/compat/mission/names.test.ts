@@ -235,7 +235,7 @@ describe("by name", () => {
     expect(error).toContain("Uncaught Error: Could not find public function for 'notes:nope'.");
   });
 
-  test("E-A-2 an analysed function is never looked for in vain: an export that is none is not found", async () => {
+  test("E-A-1 an export that is no function is not found", async () => {
     for (const name of ["mixed:helper", "mixed:constructor", "lib/notes:shout"]) {
       expect(await errorOf(api.query(name))).toBe(notFound(name));
     }

@@ -176,4 +176,9 @@ test("S1-26 an array is the list of arguments, an object the only one", async ()
     ),
   );
   expect(answers).toEqual(Array.from({ length: 4 }, () => '{"status":"success","value":3}'));
+  const positional = async (args: unknown) =>
+    (await api.post("/api/action", { path: "myAction:positional", args })).json();
+  expect(await positional([1, { a: 2 }])).toEqual({ status: "success", value: [1, { a: 2 }] });
+  expect(await positional([])).toEqual({ status: "success", value: [null, null] });
+  expect(await positional({ a: 1 })).toEqual({ status: "success", value: [{ a: 1 }, null] });
 });

@@ -89,6 +89,21 @@ test("S0-26 E-D-1 a Node built-in without the directive fails the push with the 
   expect(await valueOf(api.action("foo/bar:baz", { a: 1 }))).toBe("baz 1");
 });
 
+test("E-A-2 an export that was there when it was pushed and is not there when it runs is named", async () => {
+  const env = (...args: string[]) => convex(app.path, backend, ["env", ...args]);
+  expect(await env("set", "FLAG", "on")).toMatchObject({ code: 0 });
+  writeFileSync(
+    file("conditional.ts"),
+    'import { action } from "./_generated/server";\n' +
+      'export const f = process.env["FLAG"] === "on" ? action({ handler: () => "on" }) : undefined;\n',
+  );
+  expect(await deploy()).toMatchObject({ code: 0 });
+  expect(await valueOf(api.action("conditional:f"))).toBe("on");
+  expect(await env("remove", "FLAG")).toMatchObject({ code: 0 });
+  expect(await errorOf(api.action("conditional:f"))).toBe(`Couldn't find "f" in module "conditional.js".\n`);
+  rmSync(file("conditional.ts"));
+});
+
 test("E-A-15 functions of a package that is too old are refused", async () => {
   const body = (udfServerVersion: string) => ({
     adminKey: backend.adminKey,
