@@ -91,7 +91,7 @@ export async function errorOf(answer: Promise<Answer>): Promise<string> {
 export interface ActionCaller {
   readonly name: string;
   /** The value, or a rejection with the text of the function's error. */
-  call(path: string, args?: Args): Promise<unknown>;
+  readonly call: (path: string, args?: Args) => Promise<unknown>;
 }
 
 /**

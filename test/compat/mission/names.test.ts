@@ -356,7 +356,7 @@ describe("outside", () => {
   test("E-A-11 the database object outside a backend says where it belongs", async () => {
     const { queryGeneric } = await import("convex/server");
     const list = queryGeneric({ args: {}, handler: (ctx) => ctx.db.query("notes").collect() });
-    const { invokeQuery } = list as unknown as { invokeQuery(args: string): Promise<string> };
+    const { invokeQuery } = list as unknown as { invokeQuery: (args: string) => Promise<string> };
     await expect(invokeQuery("[{}]")).rejects.toThrow(
       "The Convex database and auth objects are being used outside of a Convex backend. " +
         "Did you mean to use `useQuery` or `useMutation` to call a Convex function?",
