@@ -6,6 +6,7 @@ import { analyze, type Analysis } from "./analysis.ts";
 import { buildAppVersion, storeAppVersion } from "./app-version.ts";
 import { environmentDigests, openVariables } from "./environment.ts";
 import { loadModules } from "./module-set.ts";
+import { checkNpmVersions } from "./npm-version.ts";
 import type { DeployPorts } from "./ports.ts";
 import type { StartPushBody } from "./push-body.ts";
 import { startPushResponse } from "./push-response.ts";
@@ -39,6 +40,7 @@ export async function loadPushBase(
  * under its own hash, and the rest of the push is in the signed token. `convex codegen` stops after this request.
  */
 export async function startPush(body: StartPushBody, ports: DeployPorts): Promise<object> {
+  checkNpmVersions(body);
   const base = await loadPushBase(ports);
   const active = base.active?.app ?? null;
   const modules = await loadModules(body, active, ports.code, ports.settings);

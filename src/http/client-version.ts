@@ -1,4 +1,6 @@
+import { UNSUPPORTED_NPM_VERSION } from "../protocol/npm-version.ts";
 import { badRequest } from "../shared/coded-error.ts";
+import { compareSemver, parseSemver, type Semver } from "../shared/semver.ts";
 
 export interface ClientVersion {
   /** `npm`, `npm-cli`, `python`, … */
@@ -8,13 +10,6 @@ export interface ClientVersion {
   /** Null when the version is not a semantic version. */
   readonly parsed: Semver | null;
 }
-
-interface Semver {
-  readonly numbers: readonly [number, number, number];
-  readonly prerelease: boolean;
-}
-
-const SEMVER = /^(\d{1,9})\.(\d{1,9})\.(\d{1,9})(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$/;
 
 /** `<client>-<semver>`: the longest suffix that is a version is the version (`wire.md` §2.2.1). */
 export function parseClientVersion(header: string): ClientVersion {
@@ -38,9 +33,9 @@ export interface Deprecation {
 
 /** Newest version of each client that is no longer served, and that is served with a warning (`wire.md` §2.2.2). */
 const UNSUPPORTED: Readonly<Record<string, string>> = {
-  npm: "0.19.1",
-  "npm-cli": "0.19.1",
-  actions: "0.19.1",
+  npm: UNSUPPORTED_NPM_VERSION,
+  "npm-cli": UNSUPPORTED_NPM_VERSION,
+  actions: UNSUPPORTED_NPM_VERSION,
   python: "0.0.2",
   rust: "0.0.1",
 };
@@ -74,27 +69,13 @@ const SINCE_CLEAN_JSON: Readonly<Record<string, string>> = {
 export function expectsEncodedJson(client: ClientVersion | null): boolean {
   if (client === null || client.parsed === null) return false;
   const since = parseSemver(SINCE_CLEAN_JSON[client.client] ?? "");
-  return since !== null && compare(client.parsed, since) < 0;
+  return since !== null && compareSemver(client.parsed, since) < 0;
 }
 
 function isAtMost(client: ClientVersion, thresholds: Readonly<Record<string, string>>): boolean {
   const threshold = parseSemver(Object.hasOwn(thresholds, client.client) ? (thresholds[client.client] ?? "") : "");
   if (threshold === null) return false;
-  return client.parsed === null || compare(client.parsed, threshold) <= 0;
-}
-
-function parseSemver(text: string): Semver | null {
-  const match = SEMVER.exec(text);
-  if (match === null) return null;
-  return { numbers: [Number(match[1]), Number(match[2]), Number(match[3])], prerelease: match[4] !== undefined };
-}
-
-/** Prereleases of one version count as equal: no threshold is one. */
-function compare(a: Semver, b: Semver): number {
-  for (const i of [0, 1, 2] as const) {
-    if (a.numbers[i] !== b.numbers[i]) return a.numbers[i] - b.numbers[i];
-  }
-  return Number(b.prerelease) - Number(a.prerelease);
+  return client.parsed === null || compareSemver(client.parsed, threshold) <= 0;
 }
 
 function printable(text: string): string {

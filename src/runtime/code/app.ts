@@ -3,6 +3,7 @@ import type { UdfType } from "../../protocol/execution.ts";
 import type { FunctionPath } from "../../protocol/function-path.ts";
 import type { AnalyzedFunction, FunctionTarget } from "../../protocol/invocation.ts";
 import type { JsonValue } from "../../shared/json.ts";
+import { ownValue } from "../../shared/own-value.ts";
 import { compileValidator, type Validator } from "../../values/validator.ts";
 import type { SchemaLimits } from "../../values/limits.ts";
 import { parseSchema, type Schema } from "../../values/schema.ts";
@@ -32,7 +33,7 @@ export class App {
   }
 
   component(path: string): ComponentVersion | undefined {
-    return this.version.components[path];
+    return ownValue(this.version.components, path);
   }
 
   schema(component: string): Schema | null {
@@ -56,7 +57,7 @@ export class App {
 
   #resolve(path: FunctionPath): ResolvedFunction | null {
     const component = this.component(path.component);
-    const module = component?.modules[path.module];
+    const module = component === undefined ? undefined : ownValue(component.modules, path.module);
     const analyzed = module?.functions.find((candidate) => candidate.name === path.function);
     if (component === undefined || module === undefined || analyzed === undefined) return null;
     return {

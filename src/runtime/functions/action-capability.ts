@@ -3,6 +3,7 @@ import type { Committer, FunctionCall, FunctionLogLine, FunctionOutcome } from "
 import type { HostCapability, LogLine, SyscallRequest, SyscallResponse } from "../../protocol/invocation.ts";
 import { CodedError, notAvailableYet } from "../../shared/coded-error.ts";
 import type { JsonValue } from "../../shared/json.ts";
+import { ownValue } from "../../shared/own-value.ts";
 import type { App, ResolvedFunction } from "../code/app.ts";
 import { type Deployment, tableMap } from "../code/deployments.ts";
 import { actionSyscalls } from "../syscalls/action-table.ts";
@@ -58,7 +59,7 @@ export class ActionCapability extends RpcTarget implements HostCapability {
   /** Every error is a rejection that the action may catch (`abi.md` §2.1.4). */
   async #answer(op: string, args: string): Promise<SyscallResponse> {
     try {
-      const handler = actionSyscalls[op];
+      const handler = ownValue(actionSyscalls, op);
       if (handler === undefined) {
         throw new CodedError("BadRequest", "UnknownAsyncOperation", `Unknown async operation ${op}`);
       }

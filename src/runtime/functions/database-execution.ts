@@ -11,6 +11,7 @@ import { FunctionScope } from "../../engine/function-scope.ts";
 import { CodedError } from "../../shared/coded-error.ts";
 import { toHex } from "../../shared/bytes.ts";
 import type { JsonValue } from "../../shared/json.ts";
+import { ownValue } from "../../shared/own-value.ts";
 import type { ResolvedFunction } from "../code/app.ts";
 import { tableMap } from "../code/deployments.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
@@ -137,7 +138,7 @@ export class DatabaseExecution {
 
   async #answer(op: string, args: string): Promise<SyscallResponse> {
     try {
-      const handler = databaseSyscalls[op];
+      const handler = ownValue(databaseSyscalls, op);
       if (handler === undefined) {
         throw new CodedError("BadRequest", "UnknownAsyncOperation", `Unknown async operation ${op}`);
       }

@@ -1,4 +1,5 @@
 import { badRequest } from "../../shared/coded-error.ts";
+import { ownValue } from "../../shared/own-value.ts";
 import type { FunctionPath } from "../../protocol/function-path.ts";
 import type { App } from "../code/app.ts";
 import type { Deployment } from "../code/deployments.ts";
@@ -41,7 +42,7 @@ function resolveReference(app: App, component: string, reference: string): Funct
     throw badRequest("InvalidReference", `Couldn't resolve ${reference}`);
   }
   const [child = "", ...attributes] = reference.slice(CHILD.length).split("/");
-  const childPath = app.component(component)?.children[child];
+  const childPath = ownValue(app.component(component)?.children ?? {}, child);
   if (childPath === undefined) throw badRequest("InvalidReference", `Child component "${child}" not found`);
   const name = attributes.at(-1);
   const path: FunctionPath | null =

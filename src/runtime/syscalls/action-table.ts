@@ -57,10 +57,14 @@ async function run(
   }
 }
 
-/** A user's identity stays in the app; admin and system identities go everywhere (`abi.md` §2.4). */
+/**
+ * A user's identity stays in the app; admin and system identities go everywhere (`abi.md` §2.4). The user that an
+ * admin acts as stays in the app like any other.
+ */
 function forwardedIdentity(identity: Identity, from: FunctionPath, to: FunctionPath): Identity {
-  if (isPrivileged(identity) || (from.component === "" && to.component === "")) return identity;
-  return NO_IDENTITY;
+  if (from.component === "" && to.component === "") return identity;
+  if (identity.kind === "admin") return { ...identity, actingAs: null };
+  return isPrivileged(identity) ? identity : NO_IDENTITY;
 }
 
 function missing(feature: string): ActionSyscall {

@@ -1,5 +1,6 @@
 import { badRequest } from "../../shared/coded-error.ts";
 import type { JsonValue } from "../../shared/json.ts";
+import { ownValue } from "../../shared/own-value.ts";
 import { parseBudget } from "./budget.ts";
 import { SyscallArguments } from "./arguments.ts";
 import type { App } from "../code/app.ts";
@@ -24,7 +25,7 @@ export async function runUdf(execution: DatabaseExecution, json: JsonValue): Pro
   const { scope, found } = execution;
   const args = new SyscallArguments(json, "runUdf");
   const udfType = args.string("udfType");
-  const rule = NESTED[udfType];
+  const rule = ownValue(NESTED, udfType);
   if (rule === undefined || !rule.from.includes(found.udfType)) {
     throw badRequest("InvalidFunctionCall", `Cannot call a ${udfType} function from a ${found.udfType} function`);
   }
