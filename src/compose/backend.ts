@@ -1,8 +1,6 @@
 import { AdminKeys } from "../auth/admin-key.ts";
 import { noProviders } from "../auth/token-verifier.ts";
 import { createApp, createSiteApp } from "../http/app.ts";
-import { InMemoryLogBuffer } from "../http/log-buffer.ts";
-import { RecordedFunctions } from "../http/recorded-functions.ts";
 import { DEFAULT_HTTP_SETTINGS, type HttpServices } from "../http/services.ts";
 import { Deployments } from "../runtime/code/deployments.ts";
 import { ActionRunner } from "../runtime/functions/action-runner.ts";
@@ -26,17 +24,12 @@ export interface Backend {
 /** Everything a Worker isolate needs to answer requests, made from its bindings once. */
 export async function composeBackend(bindings: Bindings): Promise<Backend> {
   const core = composeCore(bindings);
-  const { settings, identity, persistence, runtime, loader } = core;
+  const { settings, identity, persistence, runtime, loader, logs } = core;
   const deployments = new Deployments({ persistence, loader, clock, leaseMs: settings.codeLeaseMs });
-  const transactor = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME));
+  const transactor = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME), logs);
   const queries = new QueryRunner(runtime, deployments, persistence);
   const actions = new ActionRunner(runtime, deployments, queries, transactor);
-  const logs = new InMemoryLogBuffer(clock);
-  const functions = new RecordedFunctions(new Functions(deployments, queries, actions, transactor), {
-    executions: logs,
-    clock,
-    random,
-  });
+  const functions = new Functions(deployments, queries, actions, transactor);
   const ports = deployPorts(core, bindings.LOADER, transactor, {
     onFlip: () => deployments.expire(),
     startBackground: () => {

@@ -2,8 +2,6 @@ import { AdminKeys } from "../../../src/auth/admin-key.ts";
 import { noProviders } from "../../../src/auth/token-verifier.ts";
 import type { Timestamp } from "../../../src/engine/timestamp.ts";
 import { createApp } from "../../../src/http/app.ts";
-import { InMemoryLogBuffer } from "../../../src/http/log-buffer.ts";
-import { RecordedFunctions } from "../../../src/http/recorded-functions.ts";
 import {
   DEFAULT_HTTP_SETTINGS,
   type FunctionService,
@@ -13,6 +11,7 @@ import {
 } from "../../../src/http/services.ts";
 import type { FunctionCall, FunctionOutcome, MutationCall } from "../../../src/protocol/execution.ts";
 import type { EnvironmentChange } from "../../../src/protocol/http-bodies.ts";
+import { LogBuffer } from "../../../src/logs/log-buffer.ts";
 import type { Log } from "../../../src/shared/log.ts";
 
 export const INSTANCE = "happy-animal-123";
@@ -99,9 +98,9 @@ export function backend(settings: Partial<HttpSettings> = {}) {
   const clock = { time: 1_795_169_862_000, now: () => clock.time };
   let count = 0;
   const random = { bytes: (length: number) => new Uint8Array(length).fill(++count) };
-  const logs = new InMemoryLogBuffer(clock);
+  const logs = new LogBuffer(clock);
   const services: HttpServices = {
-    functions: new RecordedFunctions(functions, { executions: logs, clock, random }),
+    functions,
     push,
     environment: { update: async (more) => void changes.push(...more) },
     logs,
