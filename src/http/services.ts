@@ -4,6 +4,8 @@ import type { Timestamp } from "../engine/timestamp.ts";
 import type { FunctionCall, FunctionOutcome, MutationCall, UdfType } from "../protocol/execution.ts";
 import type { LogBatch, LogRequest } from "../protocol/function-log.ts";
 import type { EnvironmentChange } from "../protocol/http-bodies.ts";
+import type { Identity } from "../protocol/identity.ts";
+import type { TestFunctionCall } from "../runtime/functions/test-function.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { Random } from "../shared/random.ts";
@@ -40,6 +42,16 @@ export interface PushService {
   waitForSchema(body: unknown): Promise<unknown>;
   finishPush(body: unknown): Promise<unknown>;
   reportPushCompleted(body: unknown): Promise<unknown>;
+}
+
+/** Runs source that was never pushed, as a query. */
+export interface TestFunctionService {
+  runQuery(call: TestFunctionCall): Promise<FunctionOutcome>;
+}
+
+export interface ShapeService {
+  /** JSON text by table name: what the documents of the app's tables look like. */
+  shapes(identity: Identity): Promise<FunctionOutcome>;
 }
 
 export interface EnvironmentService {
@@ -93,6 +105,8 @@ export interface HttpServices {
   readonly push: PushService;
   readonly environment: EnvironmentService;
   readonly logs: LogReader;
+  readonly testFunctions: TestFunctionService;
+  readonly shapes: ShapeService;
   readonly adminKeys: AdminKeys;
   readonly tokens: TokenVerifier;
   readonly clock: Clock;

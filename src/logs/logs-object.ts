@@ -1,7 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { Clock } from "../shared/clock.ts";
 import { LogBuffer } from "./log-buffer.ts";
-import { type AppendRequest, type LogsStub, parseRequest, type ReadRequest } from "./messages.ts";
+import { type LogsStub, parseAppend, parseRead } from "./messages.ts";
 
 /**
  * The function log of a deployment: a Durable Object of which all isolates use the one named `"logs"`, so that a
@@ -13,11 +13,11 @@ export abstract class LogsObject<Env> extends DurableObject<Env> implements Logs
   protected abstract clock(): Clock;
 
   append(requestJson: string): Promise<void> {
-    this.#buffer.append(parseRequest<AppendRequest>(requestJson).records);
+    this.#buffer.append(parseAppend(requestJson).records);
     return Promise.resolve();
   }
 
   async read(requestJson: string): Promise<string> {
-    return JSON.stringify(await this.#buffer.read(parseRequest<ReadRequest>(requestJson)));
+    return JSON.stringify(await this.#buffer.read(parseRead(requestJson)));
   }
 }

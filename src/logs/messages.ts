@@ -20,6 +20,10 @@ export interface LogsStub {
 const VERSIONED = z.looseObject({ v: z.literal(1) });
 
 /** Requests come from our own Workers, perhaps of another version, so the version is what is checked at the door. */
-export function parseRequest<Request extends AppendRequest | ReadRequest>(text: string): Request {
-  return VERSIONED.parse(JSON.parse(text)) as unknown as Request;
+export function parseAppend(text: string): AppendRequest {
+  return VERSIONED.parse(JSON.parse(text)) as unknown as AppendRequest;
+}
+
+export function parseRead(text: string): ReadRequest {
+  return VERSIONED.parse(JSON.parse(text)) as unknown as ReadRequest;
 }

@@ -43,6 +43,8 @@ async function makeApp(secret: string) {
     push,
     environment: { update: () => Promise.resolve() },
     logs,
+    testFunctions: { runQuery: ({ args }) => Promise.resolve({ ok: true, value: args, logLines: [] }) },
+    shapes: { shapes: () => Promise.resolve({ ok: true, value: "{}", logLines: [] }) },
     adminKeys: await AdminKeys.create("convection", [secret]),
     tokens: noProviders,
     clock,

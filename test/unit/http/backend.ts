@@ -12,6 +12,7 @@ import {
 import type { FunctionCall, FunctionOutcome, MutationCall } from "../../../src/protocol/execution.ts";
 import type { EnvironmentChange } from "../../../src/protocol/http-bodies.ts";
 import { LogBuffer } from "../../../src/logs/log-buffer.ts";
+import type { TestFunctionCall } from "../../../src/runtime/functions/test-function.ts";
 import type { Log } from "../../../src/shared/log.ts";
 
 export const INSTANCE = "happy-animal-123";
@@ -50,6 +51,13 @@ export class FakeFunctions implements FunctionService {
 
   async queryBatch(calls: readonly FunctionCall[]): Promise<readonly FunctionOutcome[]> {
     return Promise.all(calls.map((call) => this.#run("batch", call)));
+  }
+
+  readonly tests: TestFunctionCall[] = [];
+
+  async runTest(call: TestFunctionCall): Promise<FunctionOutcome> {
+    this.tests.push(call);
+    return this.outcome;
   }
 
   latestTs(): Promise<Timestamp> {
@@ -104,6 +112,8 @@ export function backend(settings: Partial<HttpSettings> = {}) {
     push,
     environment: { update: async (more) => void changes.push(...more) },
     logs,
+    testFunctions: { runQuery: (call) => functions.runTest(call) },
+    shapes: { shapes: () => Promise.resolve({ ok: true, value: `{"messages":{"type":"Never"}}`, logLines: [] }) },
     adminKeys: keys,
     tokens: noProviders,
     clock,
