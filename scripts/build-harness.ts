@@ -8,8 +8,14 @@ const ROOT = join(import.meta.dirname, "..");
 
 /** Bundles what runs in every user isolate into the text of one module. */
 export async function buildHarness(): Promise<HarnessCode> {
+  const harness = await bundle("src/runtime/isolate/main.ts");
+  const wrappers = await bundle("src/runtime/isolate/repl-wrappers.ts");
+  return { harness, version: createHash("sha256").update(harness).digest("hex").slice(0, 16), wrappers };
+}
+
+async function bundle(entryPoint: string): Promise<string> {
   const result = await build({
-    entryPoints: [join(ROOT, "src/runtime/isolate/main.ts")],
+    entryPoints: [join(ROOT, entryPoint)],
     bundle: true,
     write: false,
     format: "esm",
@@ -21,9 +27,9 @@ export async function buildHarness(): Promise<HarnessCode> {
     legalComments: "inline",
     logLevel: "warning",
   });
-  const harness = result.outputFiles[0]?.text;
-  if (harness === undefined) throw new Error("esbuild wrote no harness");
-  return { harness, version: createHash("sha256").update(harness).digest("hex").slice(0, 16) };
+  const text = result.outputFiles[0]?.text;
+  if (text === undefined) throw new Error(`esbuild wrote nothing for ${entryPoint}`);
+  return text;
 }
 
 export async function writeHarness(file: string = join(ROOT, "dist/harness.json")): Promise<void> {

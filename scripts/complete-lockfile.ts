@@ -17,10 +17,7 @@ const PROCESSORS = ["arm64", "arm", "x64", "ia32", "ppc64", "riscv64", "s390x", 
 
 /** `os` and `cpu` as the name of a platform package tells them. */
 function platform(name: string): { readonly os?: readonly string[]; readonly cpu: readonly string[] } {
-  const words = name
-    .replace("windows", "win32")
-    .replace(/-64$/, "-x64")
-    .split(/[-/]/);
+  const words = name.replace("windows", "win32").replace(/-64$/, "-x64").split(/[-/]/);
   const os = SYSTEMS.find((system) => words.includes(system));
   const cpu = PROCESSORS.find((processor) => words.includes(processor));
   if (cpu === undefined) throw new Error(`${name} does not name a processor`);

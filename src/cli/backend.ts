@@ -103,7 +103,11 @@ function newRuntime(options: BackendOptions): Miniflare {
               bindings: { ...options.variables },
               d1Databases: ["DB"],
               r2Buckets: ["FILES", "CODE"],
-              durableObjects: { TRANSACTOR: { className: "Transactor", useSQLite: true } },
+              durableObjects: {
+                TRANSACTOR: { className: "Transactor", useSQLite: true },
+                // In memory only: kept, so that `npx convex logs --history` has something to show after a pause.
+                LOGS: { className: "Logs", useSQLite: true, unsafePreventEviction: true },
+              },
               workerLoaders: { LOADER: {} },
             },
             {

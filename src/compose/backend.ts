@@ -1,8 +1,7 @@
 import { AdminKeys } from "../auth/admin-key.ts";
 import { noProviders } from "../auth/token-verifier.ts";
 import { createApp, createSiteApp } from "../http/app.ts";
-import { InMemoryLogBuffer } from "../http/log-buffer.ts";
-import { RecordedFunctions } from "../http/recorded-functions.ts";
+import { SystemRouting } from "../http/system-routing.ts";
 import { DEFAULT_HTTP_SETTINGS, type HttpServices } from "../http/services.ts";
 import { Deployments } from "../runtime/code/deployments.ts";
 import { ActionRunner } from "../runtime/functions/action-runner.ts";
@@ -10,6 +9,8 @@ import { Functions } from "../runtime/functions/functions.ts";
 import { QueryRunner } from "../runtime/functions/query-runner.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
 import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
+import { composeSystem } from "./system-functions.ts";
+import { composeTestFunctions } from "./test-functions.ts";
 import { composePush, deployPorts } from "./push.ts";
 import { composeCore } from "./runtime.ts";
 import { clock, log, random } from "./system.ts";
@@ -26,17 +27,13 @@ export interface Backend {
 /** Everything a Worker isolate needs to answer requests, made from its bindings once. */
 export async function composeBackend(bindings: Bindings): Promise<Backend> {
   const core = composeCore(bindings);
-  const { settings, identity, persistence, runtime, loader } = core;
+  const { settings, identity, persistence, runtime, loader, logs } = core;
   const deployments = new Deployments({ persistence, loader, clock, leaseMs: settings.codeLeaseMs });
-  const transactor = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME));
+  const transactor = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME), logs);
   const queries = new QueryRunner(runtime, deployments, persistence);
   const actions = new ActionRunner(runtime, deployments, queries, transactor);
-  const logs = new InMemoryLogBuffer(clock);
-  const functions = new RecordedFunctions(new Functions(deployments, queries, actions, transactor), {
-    executions: logs,
-    clock,
-    random,
-  });
+  const system = composeSystem(core, deployments);
+  const functions = new SystemRouting(new Functions(deployments, queries, actions, transactor), system);
   const ports = deployPorts(core, bindings.LOADER, transactor, {
     onFlip: () => deployments.expire(),
     startBackground: () => {
@@ -47,6 +44,8 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
   });
   const services: HttpServices = {
     functions,
+    testFunctions: composeTestFunctions(core, bindings.LOADER, deployments),
+    shapes: system,
     ...composePush(ports),
     logs,
     adminKeys: await AdminKeys.create(identity.instanceName, core.secrets),

@@ -1,3 +1,4 @@
+import type { LogsStub } from "../logs/messages.ts";
 import type { TransactorStub } from "../transactor/transactor-client.ts";
 
 /** What wrangler.toml and `convection start` bind to the Worker. Variables are parsed by `protocol/parse-settings.ts`. */
@@ -9,6 +10,8 @@ export interface Bindings {
   readonly CODE: R2Bucket;
   readonly LOADER: WorkerLoader;
   readonly TRANSACTOR: TransactorNamespace;
+  /** Function log. */
+  readonly LOGS: { getByName(name: string): LogsStub };
   readonly [variable: string]: unknown;
 }
 
@@ -18,3 +21,4 @@ export interface TransactorNamespace {
 }
 
 export const TRANSACTOR_NAME = "transactor";
+export const LOGS_NAME = "logs";

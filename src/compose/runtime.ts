@@ -15,10 +15,11 @@ import type { RuntimeEnvironment } from "../runtime/functions/environment.ts";
 import type { FunctionHandles } from "../runtime/functions/reference.ts";
 import { SealedText } from "../runtime/sealed-text.ts";
 import { MasterSecret } from "../runtime/secret.ts";
+import { LogClient } from "../logs/log-client.ts";
 import { must } from "../shared/assert.ts";
 import { SCHEMA_LIMITS, type SchemaLimits } from "../values/limits.ts";
-import type { Bindings } from "./environment.ts";
-import { clock, log, random } from "./system.ts";
+import { type Bindings, LOGS_NAME } from "./environment.ts";
+import { clock, keepAlive, log, random } from "./system.ts";
 
 /** What the Worker and the Transactor have in common: both run functions of the same app on the same database. */
 export interface Core {
@@ -29,6 +30,7 @@ export interface Core {
   readonly cipher: EnvironmentCipher;
   readonly loader: DeploymentLoader;
   readonly runtime: RuntimeEnvironment;
+  readonly logs: LogClient;
   /** The deployment's secrets, the present one first. */
   readonly secrets: readonly [string, ...string[]];
   readonly builtinVariables: Readonly<Record<string, string>>;
@@ -47,6 +49,7 @@ export function composeCore(bindings: Bindings): Core {
   const cipher = new EnvironmentCipher(secrets, random);
   const builtinVariables = { CONVEX_CLOUD_URL: identity.cloudUrl, CONVEX_SITE_URL: identity.siteUrl };
   const source = codeSource(code);
+  const logs = new LogClient({ stub: () => bindings.LOGS.getByName(LOGS_NAME), keepAlive, clock, log });
   const master = new MasterSecret(identity.secret);
   const runtime: RuntimeEnvironment = {
     isolates: new Isolates(bindings.LOADER, source, harness),
@@ -56,6 +59,7 @@ export function composeCore(bindings: Bindings): Core {
     clock,
     random,
     log,
+    executions: logs,
     limits: {
       invocation: invocationLimits(settings),
       transaction: transactionLimits(settings),
@@ -69,7 +73,7 @@ export function composeCore(bindings: Bindings): Core {
   };
   const variables = variableReader(cipher, builtinVariables);
   const loader = new DeploymentLoader(source, variables, schemaLimits(settings));
-  return { settings, identity, persistence, code, cipher, loader, runtime, secrets, builtinVariables };
+  return { settings, identity, persistence, code, cipher, loader, runtime, logs, secrets, builtinVariables };
 }
 
 export function schemaLimits(settings: Settings): SchemaLimits {

@@ -1,3 +1,4 @@
+import { waitUntil } from "cloudflare:workers";
 import type { Jitter } from "../engine/commit/ports.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
@@ -12,6 +13,9 @@ export const random: Random = {
 };
 
 export const jitter: Jitter = () => Math.random();
+
+/** Lets work of the request that is running end after its answer. */
+export const keepAlive = (work: Promise<unknown>): void => waitUntil(work);
 
 export const log: Log = {
   info: (event, fields) => console.log(JSON.stringify({ level: "info", event, ...fields })),

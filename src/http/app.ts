@@ -11,6 +11,8 @@ import { errorResponse } from "./errors.ts";
 import { functionRoutes } from "./functions.ts";
 import type { HttpEnv } from "./hono-env.ts";
 import { logRoutes } from "./logs.ts";
+import { testFunctionRoutes } from "./test-function.ts";
+import { toolRoutes } from "./tools.ts";
 import { requestIdOf } from "./request-context.ts";
 import type { HttpServices } from "./services.ts";
 
@@ -40,6 +42,8 @@ export function createApp(services: HttpServices): Hono<HttpEnv> {
     ["/api", environmentRoutes(services)],
     ["/api", adminRoutes(services)],
     ["/api", logRoutes(services)],
+    ["/api", testFunctionRoutes(services)],
+    ["/api", toolRoutes(services)],
     ["/", instanceRoutes(services)],
   ] as const;
   for (const [base, routes] of families) app.route(base, routes);

@@ -92,6 +92,7 @@ export function functionRoutes(services: HttpServices): Hono<HttpEnv> {
     const credentials = credentialsOf(c);
     const checked = checkCall(c, await readJson(c.req.raw, functionCallBody, settings.functionBodyBytes));
     const identity = await authenticate(credentials, services);
+    if (checked.path.system && !isPrivileged(identity)) throw systemIdentityRequired();
     requireWriteAccess(identity);
     const outcome = await keepAlive(c, functions.runAction(functionCall(c, checked, identity)));
     return json(c, bodyOf(c, outcome, checked.format, identity));
@@ -142,13 +143,6 @@ function checkCall(c: HttpContext, body: FunctionCallBody): CheckedCall {
 
 /** Server-side rights come from an admin key alone; everybody else reaches public functions only. */
 function functionCall(c: HttpContext, call: CheckedCall, identity: Identity): FunctionCall {
-  if (call.path.system && !isPrivileged(identity)) {
-    throw new CodedError(
-      "Forbidden",
-      "SystemIdentityRequired",
-      "System functions can only be called with an admin key",
-    );
-  }
   return {
     path: call.path.path,
     args: call.args,
@@ -156,6 +150,11 @@ function functionCall(c: HttpContext, call: CheckedCall, identity: Identity): Fu
     context: requestContext(c.req.raw.headers, c.var.requestId),
     visibility: isPrivileged(identity) ? "internal" : "public",
   };
+}
+
+/** Actions say so with a status; to queries and mutations a system function is one they can't find (`wire.md` §2.5.1). */
+function systemIdentityRequired(): CodedError {
+  return new CodedError("Forbidden", "SystemIdentityRequired", "System functions can only be called with an admin key");
 }
 
 function queryParameters(c: HttpContext): FunctionCallBody {

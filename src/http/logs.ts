@@ -1,12 +1,18 @@
 import { Hono } from "hono";
 import type { FunctionLogLine } from "../protocol/execution.ts";
-import type { ExecutionDescription, FunctionCompletion, UsageStats } from "../protocol/function-log.ts";
+import type {
+  ExecutionDescription,
+  FunctionCompletion,
+  LogEntry,
+  LogFilter,
+  UsageStats,
+} from "../protocol/function-log.ts";
 import { badRequest } from "../shared/coded-error.ts";
 import { toHex } from "../shared/bytes.ts";
 import { adminOf } from "./credentials.ts";
 import type { HttpContext, HttpEnv } from "./hono-env.ts";
 import { logLineText } from "./outcome.ts";
-import type { HttpServices, LogEntry } from "./services.ts";
+import type { HttpServices } from "./services.ts";
 
 /** Clients that print the parts of a log line themselves; all others get its text. */
 const STRUCTURED_CLIENTS: ReadonlySet<string> = new Set(["npm-cli", "dashboard"]);
@@ -27,7 +33,8 @@ export function logRoutes(services: HttpServices): Hono<HttpEnv> {
 
     app.get(`${base}/stream_udf_execution`, async (c) => {
       await adminOf(c, services);
-      const batch = await logs.read({ cursor: cursorOf(c), holdMs: settings.logHoldMs, only: isCompletion });
+      const only = { completions: true };
+      const batch = await logs.read({ cursor: cursorOf(c), holdMs: settings.logHoldMs, only });
       const entries = batch.entries.flatMap((entry) =>
         entry.kind === "Completion" ? [completionJson(entry.completion, entry.completion.logLines, logLineText)] : [],
       );
@@ -35,10 +42,6 @@ export function logRoutes(services: HttpServices): Hono<HttpEnv> {
     });
   }
   return app;
-}
-
-function isCompletion(entry: LogEntry): boolean {
-  return entry.kind === "Completion";
 }
 
 function cursorOf(c: HttpContext): number {
@@ -49,16 +52,12 @@ function cursorOf(c: HttpContext): number {
 }
 
 /** What one browser tab asked for: its request ids are derived from its session (`wire.md` §1.3). */
-async function clientFilter(c: HttpContext): Promise<((entry: LogEntry) => boolean) | null> {
+async function clientFilter(c: HttpContext): Promise<LogFilter | null> {
   const sessionId = c.req.query("sessionId");
   const counter = c.req.query("clientRequestCounter");
   if (sessionId === undefined || counter === undefined) return null;
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(`${sessionId}|${counter}`));
-  const requestId = toHex(new Uint8Array(digest).subarray(0, 8)).toLowerCase();
-  return (entry) =>
-    entry.kind === "Progress"
-      ? entry.progress.requestId === requestId
-      : entry.completion.requestId === requestId && entry.completion.parentExecutionId === null;
+  return { requestId: toHex(new Uint8Array(digest).subarray(0, 8)).toLowerCase() };
 }
 
 type LineWriter = (line: FunctionLogLine) => unknown;
@@ -101,7 +100,7 @@ function completionJson(completion: FunctionCompletion, lines: readonly Function
   };
 }
 
-function descriptionJson(description: ExecutionDescription): ExecutionDescription {
+function descriptionJson(description: ExecutionDescription): Omit<ExecutionDescription, "parentExecutionId"> {
   const { udfType, componentPath, identifier, requestId, executionId } = description;
   return { udfType, componentPath, identifier, requestId, executionId };
 }

@@ -2,8 +2,10 @@ import type { AdminKeys } from "../auth/admin-key.ts";
 import type { TokenVerifier } from "../auth/token-verifier.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
 import type { FunctionCall, FunctionOutcome, MutationCall, UdfType } from "../protocol/execution.ts";
-import type { FunctionCompletion, FunctionProgress } from "../protocol/function-log.ts";
+import type { LogBatch, LogRequest } from "../protocol/function-log.ts";
 import type { EnvironmentChange } from "../protocol/http-bodies.ts";
+import type { Identity } from "../protocol/identity.ts";
+import type { TestFunctionCall } from "../runtime/functions/test-function.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { Random } from "../shared/random.ts";
@@ -42,35 +44,29 @@ export interface PushService {
   reportPushCompleted(body: unknown): Promise<unknown>;
 }
 
+/** Runs source that was never pushed, as a query. */
+export interface TestFunctionService {
+  runQuery(call: TestFunctionCall): Promise<FunctionOutcome>;
+}
+
+export interface ShapeService {
+  /** JSON text by table name: what the documents of the app's tables look like. */
+  shapes(identity: Identity): Promise<FunctionOutcome>;
+}
+
 export interface EnvironmentService {
   /** All of them or none. */
   update(changes: readonly EnvironmentChange[]): Promise<void>;
 }
 
 /** Log of function executions, for `npx convex logs` and the dashboard (`wire.md` §6). */
-export interface LogBuffer {
+export interface LogReader {
   /**
-   * Entries behind `cursor`. Answers at once when there are any or when the cursor is 0; else waits until there are,
-   * at most `holdMs`, and then answers with none and the same cursor.
+   * Entries behind the cursor. Answers at once when there are any or when the cursor is 0; else waits until there are,
+   * and after `holdMs` answers with none and the same cursor.
    */
   read(request: LogRequest): Promise<LogBatch>;
 }
-
-export interface LogRequest {
-  /** Milliseconds since the epoch, as an earlier batch gave it. */
-  readonly cursor: number;
-  readonly holdMs: number;
-  readonly only?: (entry: LogEntry) => boolean;
-}
-
-export interface LogBatch {
-  readonly entries: readonly LogEntry[];
-  readonly newCursor: number;
-}
-
-export type LogEntry =
-  | { readonly kind: "Progress"; readonly position: number; readonly progress: FunctionProgress }
-  | { readonly kind: "Completion"; readonly position: number; readonly completion: FunctionCompletion };
 
 export interface HttpSettings {
   readonly instanceName: string;
@@ -108,7 +104,9 @@ export interface HttpServices {
   readonly functions: FunctionService;
   readonly push: PushService;
   readonly environment: EnvironmentService;
-  readonly logs: LogBuffer;
+  readonly logs: LogReader;
+  readonly testFunctions: TestFunctionService;
+  readonly shapes: ShapeService;
   readonly adminKeys: AdminKeys;
   readonly tokens: TokenVerifier;
   readonly clock: Clock;

@@ -15,6 +15,8 @@ export interface RequestContext {
   /** Id of the scheduled job this run descends from. */
   readonly scheduledFunctionId: string | null;
   readonly caller: Caller;
+  /** Id of the execution that made this call; absent for what a client or the backend itself asked for. */
+  readonly parentExecutionId?: string;
 }
 
 /** Who may see what: public callers see public functions only, `internal` is what server-side code may call. */

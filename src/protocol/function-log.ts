@@ -10,6 +10,8 @@ export interface ExecutionDescription {
   readonly identifier: string;
   readonly requestId: string;
   readonly executionId: string;
+  /** Null for the execution a client asked for, else the one that called this. */
+  readonly parentExecutionId: string | null;
 }
 
 /** Log lines of an action that is still running. */
@@ -27,8 +29,6 @@ export interface FunctionCompletion extends ExecutionDescription {
   /** Whole text without the request id, never redacted. Null when the function succeeded. */
   readonly error: string | null;
   readonly caller: Caller;
-  /** Null for the execution a client asked for, else the one that called this. */
-  readonly parentExecutionId: string | null;
   readonly identityType: IdentityType;
   readonly environment: "isolate" | "node";
   readonly cachedResult?: boolean;
@@ -78,4 +78,32 @@ export interface UsageStats {
 export interface ExecutionLog {
   progress(entry: FunctionProgress): void;
   completed(entry: FunctionCompletion): void;
+}
+
+export const NO_EXECUTION_LOG: ExecutionLog = { progress: () => {}, completed: () => {} };
+
+export type LogRecord =
+  | { readonly kind: "Progress"; readonly progress: FunctionProgress }
+  | { readonly kind: "Completion"; readonly completion: FunctionCompletion };
+
+/** `position`: milliseconds since the epoch at which the entry was collected, strictly increasing. */
+export type LogEntry = LogRecord & { readonly position: number };
+
+export interface LogRequest {
+  /** Milliseconds since the epoch, as an earlier batch gave it. */
+  readonly cursor: number;
+  /** Milliseconds for which a poll with nothing to tell is held open. */
+  readonly holdMs: number;
+  readonly only?: LogFilter;
+}
+
+export interface LogFilter {
+  readonly completions?: boolean;
+  /** The execution a client asked for under this request id, without what it called. */
+  readonly requestId?: string;
+}
+
+export interface LogBatch {
+  readonly entries: readonly LogEntry[];
+  readonly newCursor: number;
 }

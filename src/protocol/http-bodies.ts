@@ -24,6 +24,15 @@ export const anyFunctionBody = z.object({ ...callFields, componentPath: z.string
 /** `/api/run/<module>/<function>`. */
 export const runBody = z.object({ args: functionArguments, format: z.string().nullish() });
 
+/** `/api/run_test_function`. The key is repeated in the body. */
+export const testFunctionBody = z.object({
+  adminKey: z.string(),
+  args: functionArguments,
+  bundle: z.object({ path: z.string(), source: z.string() }),
+  format: z.string().nullish(),
+  componentId: z.string().nullish(),
+});
+
 export const environmentChangesBody = z.object({
   changes: z.array(z.object({ name: z.string(), value: z.string().nullable() })),
 });

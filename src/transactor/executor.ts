@@ -1,11 +1,14 @@
 import type { TransactionEffects } from "../engine/commit/effects.ts";
 import type { TransactionBegin } from "../engine/commit/mutation-runner.ts";
 import type { FunctionOutcome, MutationCall } from "../protocol/execution.ts";
+import type { FunctionCompletion } from "../protocol/function-log.ts";
 
 export interface ExecutedMutation {
   readonly outcome: FunctionOutcome;
   /** Of a failed function too: its error counts only while its reads are valid. */
   readonly effects: TransactionEffects;
+  /** For the function log, as if this run were the last. Absent: the run is not logged. */
+  readonly completion?: FunctionCompletion;
 }
 
 /**

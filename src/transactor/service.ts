@@ -9,10 +9,12 @@ import { WriterLife } from "../engine/commit/writer-life.ts";
 import type { LoggedTransaction, Persistence } from "../engine/persistence.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
 import type { FunctionOutcome, MutationCall } from "../protocol/execution.ts";
+import { type ExecutionLog, NO_EXECUTION_LOG } from "../protocol/function-log.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { Random } from "../shared/random.ts";
 import type { MutationExecutor } from "./executor.ts";
+import { LoggedMutation } from "./logged-mutation.ts";
 import type { Allocated, AllocateRequest, CatalogCommitRequest } from "./messages.ts";
 
 /** Rows that one pruning step may remove: keeps the database responsive between steps. */
@@ -56,16 +58,26 @@ export class TransactorService {
     return this.#runner.counts;
   }
 
-  /** JSON text of a `FunctionOutcome`. */
-  runMutation(call: MutationCall): Promise<string> {
-    return this.#runner.run({
-      functionName: functionName(call),
-      idempotency: call.idempotency,
-      execute: async (begin) => {
-        const { outcome, effects } = await this.#parts.executor.execute(call, begin);
-        return { ok: outcome.ok, effects, answer: (ts) => JSON.stringify(answered(outcome, ts)) };
-      },
-    });
+  /** JSON text of a `FunctionOutcome`. `executions` is told of every run, lost ones included. */
+  async runMutation(call: MutationCall, executions: ExecutionLog = NO_EXECUTION_LOG): Promise<string> {
+    const logged = new LoggedMutation(call, { ...this.#parts, executions });
+    try {
+      const text = await this.#runner.run({
+        functionName: functionName(call),
+        idempotency: call.idempotency,
+        execute: async (begin) => {
+          logged.begin(begin);
+          const { outcome, effects, completion } = await this.#parts.executor.execute(call, begin);
+          logged.ran(completion);
+          return { ok: outcome.ok, effects, answer: (ts) => JSON.stringify(answered(outcome, ts)) };
+        },
+      });
+      logged.completed();
+      return text;
+    } catch (error) {
+      logged.failed(error);
+      throw error;
+    }
   }
 
   async commitCatalog(request: CatalogCommitRequest): Promise<CatalogCommitResult> {

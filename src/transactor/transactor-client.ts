@@ -2,6 +2,7 @@ import type { CatalogCommit, CatalogCommitResult } from "../engine/commit/catalo
 import { committerStalled } from "../engine/commit/errors.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
 import type { Committer, FunctionOutcome, MutationCall } from "../protocol/execution.ts";
+import { type ExecutionLog, NO_EXECUTION_LOG } from "../protocol/function-log.ts";
 import { decodeRpcAnswer } from "../protocol/rpc-error.ts";
 import { CodedError } from "../shared/coded-error.ts";
 import type { Allocated, AllocateRequest } from "./messages.ts";
@@ -17,10 +18,12 @@ export interface TransactorStub {
 /** The Transactor as the rest of the backend sees it. */
 export class TransactorClient implements Committer {
   readonly #stub: () => TransactorStub;
+  readonly #executions: ExecutionLog;
 
-  /** `stub` makes a new one: one that threw is dead. */
-  constructor(stub: () => TransactorStub) {
+  /** `stub` makes a new one: one that threw is dead. `executions` is told of every run of a mutation. */
+  constructor(stub: () => TransactorStub, executions: ExecutionLog = NO_EXECUTION_LOG) {
     this.#stub = stub;
+    this.#executions = executions;
   }
 
   async runMutation(call: MutationCall): Promise<FunctionOutcome> {
@@ -29,7 +32,9 @@ export class TransactorClient implements Committer {
     // With ids, sending again can't run it twice.
     const answer = call.idempotency === null ? send() : send().catch((error: unknown) => resend(error, send));
     // The shape is the Transactor's own.
-    return decodeRpcAnswer(await answer.catch(unreachableObject)) as FunctionOutcome;
+    return decodeRpcAnswer(await answer.catch(unreachableObject), (execution) =>
+      this.#executions.completed(execution),
+    ) as FunctionOutcome;
   }
 
   async commitCatalog(commit: CatalogCommit): Promise<CatalogCommitResult> {

@@ -1,6 +1,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { HighWaterMark, Timers } from "../engine/commit/ports.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
+import type { FunctionCompletion } from "../protocol/function-log.ts";
 import { encodeRpcError, encodeRpcValue } from "../protocol/rpc-error.ts";
 import { CodedError } from "../shared/coded-error.ts";
 import { parseRequest } from "./messages.ts";
@@ -40,13 +41,15 @@ export abstract class TransactorObject<Env> extends DurableObject<Env> {
 
   protected abstract compose(ctx: DurableObjectState, env: Env): TransactorComposition;
 
-  /** A `MutationCall`; the value is a `FunctionOutcome`. */
+  /** A `MutationCall`; the value is a `FunctionOutcome`. The runs go back with it: the caller logs them. */
   runMutation(callJson: string): Promise<string> {
+    const executions: FunctionCompletion[] = [];
+    const collect = { progress: () => {}, completed: (execution: FunctionCompletion) => executions.push(execution) };
     return this.#answer(async () => {
-      const outcome = await this.#service.runMutation(parseRequest("runMutation", callJson));
+      const outcome = await this.#service.runMutation(parseRequest("runMutation", callJson), collect);
       await this.#schedulePruning();
       return outcome;
-    });
+    }, executions);
   }
 
   /** A `CatalogCommitRequest`; the value is a `CatalogCommitResult`. */
@@ -94,12 +97,12 @@ export abstract class TransactorObject<Env> extends DurableObject<Env> {
     }
   }
 
-  async #answer(work: () => Promise<string>): Promise<string> {
+  async #answer(work: () => Promise<string>, executions: readonly FunctionCompletion[] = []): Promise<string> {
     try {
-      return encodeRpcValue(await work());
+      return encodeRpcValue(await work(), executions);
     } catch (error) {
       if (!(error instanceof CodedError)) this.#composition.log.error("transactor.failed", error);
-      return encodeRpcError(error);
+      return encodeRpcError(error, executions);
     }
   }
 

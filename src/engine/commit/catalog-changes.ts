@@ -2,6 +2,7 @@ import { toHex } from "../../shared/bytes.ts";
 import type { JsonValue } from "../../shared/json.ts";
 import { Catalog } from "../catalog.ts";
 import type { ComponentPath, IndexId, IndexKey, TableId } from "../names.ts";
+import type { Interval } from "../interval.ts";
 import type { CatalogChange, CatalogRows, IndexRow, LoggedTransaction, TableRow } from "../persistence.ts";
 import type { Timestamp } from "../timestamp.ts";
 import type { NewTable } from "../write-set.ts";
@@ -127,6 +128,14 @@ export function catalogKeys(change: CatalogChange): LoggedTransaction["keys"] {
   for (const id of change.dropIndexes ?? []) keys.push(["catalog", hexText(`index:${id}`)]);
   for (const { key } of change.values ?? []) keys.push(["catalog", hexText(`value:${key}`)]);
   return keys;
+}
+
+/** Keys under which the log tells of changes to the named values that begin with `prefix`, which ends in ASCII. */
+export function catalogValuePrefix(prefix: string): Interval {
+  const bytes = new TextEncoder().encode(`value:${prefix}`);
+  const end = Uint8Array.from(bytes);
+  end[end.length - 1] = (end.at(-1) ?? 0) + 1;
+  return { start: toHex(bytes), end: toHex(end) };
 }
 
 /** Key of a table's name in the index `"tables"`. */

@@ -28,9 +28,13 @@ export interface TransactionBegin {
   readonly reader: SnapshotReader;
   /** 0 for the first run. */
   readonly attempt: number;
+  /** Why the run before was lost, if there was one. */
+  readonly lostTo: Conflict | null;
   /** Row that the table has or will have; the table exists once the transaction is committed. */
   allocateTable(component: ComponentPath, name: string): TableRow;
 }
+
+type RunHistory = Pick<TransactionBegin, "attempt" | "lostTo">;
 
 export interface MutationRun {
   /** False: the function failed. Nothing is written, and its answer is not recorded. */
@@ -139,6 +143,7 @@ export class MutationRunner {
     const name = job.functionName;
     let lost = 0;
     let restarts = 0;
+    let lostTo: Conflict | null = null;
     let lookedUp: GroupCommit | null = null;
     for (;;) {
       const line = life.alive ?? (await life.current());
@@ -151,12 +156,13 @@ export class MutationRunner {
       }
       const arrival = line.state.decidedTs;
       const turn = await lanes.enter(name, lost > 0 || this.#rates.isHot(name), lost > 0);
-      const result = await this.#runInTurn(job, request, line, turn, arrival, lost + restarts);
+      const result = await this.#runInTurn(job, request, line, turn, arrival, { attempt: lost + restarts, lostTo });
       if (result.kind === "answer") {
         await result.durable;
         return result.text;
       }
       const { conflict } = result;
+      lostTo = conflict;
       this.counts.conflicts += 1;
       if (conflict.kind === "restart") {
         restarts += 1;
@@ -185,13 +191,13 @@ export class MutationRunner {
     line: GroupCommit,
     turn: Turn,
     arrival: Timestamp,
-    attempt: number,
+    history: RunHistory,
   ): Promise<RunResult> {
     try {
       if (line.ended !== null) return { kind: "conflict", conflict: restartConflict() };
       this.counts.runs += 1;
       const reader = new TransactionReader(line.state);
-      const run = await this.#execute(job, line, reader, attempt);
+      const run = await this.#execute(job, line, reader, history);
       return run === null ? this.#interrupted(line, reader) : this.#finish(job, request, line, reader, run, arrival);
     } finally {
       turn.leave();
@@ -203,14 +209,14 @@ export class MutationRunner {
     job: MutationJob,
     line: GroupCommit,
     reader: TransactionReader,
-    attempt: number,
+    history: RunHistory,
   ): Promise<MutationRun | null> {
     try {
       const run = await job.execute({
         ts: reader.snapshotTs,
         catalog: reader.catalog,
         reader,
-        attempt,
+        ...history,
         allocateTable: (component, table) => line.ids.table(line.state.catalog, component, table),
       });
       return reader.failure === null ? run : null;

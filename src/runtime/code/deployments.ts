@@ -55,6 +55,12 @@ export class DeploymentLoader {
   }
 }
 
+export interface CurrentDeployment {
+  current(): Promise<Deployment>;
+  /** Forgets the lease: the next call reads the head. For an isolate that just changed the catalog, or saw it change. */
+  expire(): void;
+}
+
 /**
  * The deployment as this isolate knows it, under a lease: it is used without asking for `leaseMs` after the moment
  * its reading began. A push or a change of variables answers only when that time has passed since its commit, so no
@@ -68,7 +74,7 @@ export class DeploymentLoader {
  *                └──── leaseMs ────┤ finish_push answers: every lease taken before the commit has run out
  * ```
  */
-export class Deployments {
+export class Deployments implements CurrentDeployment {
   readonly #persistence: Persistence;
   readonly #loader: DeploymentLoader;
   readonly #clock: Clock;
@@ -97,7 +103,6 @@ export class Deployments {
     return this.#current;
   }
 
-  /** Forgets the lease: the next call reads the head. For an isolate that just changed the catalog, or saw it change. */
   expire(): void {
     this.#leaseEnd = 0;
   }

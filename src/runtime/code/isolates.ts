@@ -14,12 +14,16 @@ export const ISOLATE_COMPATIBILITY_FLAGS = ["nodejs_als"];
 /** `database` isolates have no network and serve queries and mutations; `action` isolates have it. */
 export type IsolateRuntime = "database" | "action";
 
+export interface IsolateSource {
+  harness(app: App, variables: Variables, runtime: IsolateRuntime): Promise<Harness>;
+}
+
 /**
  * Finds the user isolate of a deployment. The loader id is a hash of everything that makes the code: app version,
  * variables, harness, runtime — and of nothing else, since every distinct id is billed per day and at most four may
  * be in flight per request (`platform.md` §1.5). One id per runtime serves the app and all its components.
  */
-export class Isolates {
+export class Isolates implements IsolateSource {
   readonly #loader: WorkerLoader;
   readonly #code: CodeSource;
   readonly #source: HarnessCode;
@@ -35,13 +39,19 @@ export class Isolates {
   /** The stub is good for this event only: kept across events its calls never finish (`platform.md` §4 no. 7). */
   async harness(app: App, variables: Variables, runtime: IsolateRuntime): Promise<Harness> {
     const id = await this.#id(app, variables, runtime);
-    const worker = this.#loader.get(id, () => this.#workerCode(app, variables, runtime));
+    const worker = this.#loader.get(id, () => this.workerCode(app, variables, runtime));
     // The loader's types know the entrypoint class only by name; the contract is `src/protocol/invocation.ts`.
     return worker.getEntrypoint("Harness") as unknown as Harness;
   }
 
-  async #workerCode(app: App, variables: Variables, runtime: IsolateRuntime): Promise<WorkerLoaderWorkerCode> {
-    const sources = await this.#code.bundle(app.version.bundleKey);
+  /** `extra`: modules that are not in the app's bundle, by key. */
+  async workerCode(
+    app: App,
+    variables: Variables,
+    runtime: IsolateRuntime,
+    extra: Readonly<Record<string, string>> = {},
+  ): Promise<WorkerLoaderWorkerCode> {
+    const sources = { ...(await this.#code.bundle(app.version.bundleKey)), ...extra };
     const environment: IsolateEnv = {
       variables: componentVariables(app.version, variables),
       importSeed: app.version.importSeed,

@@ -19,6 +19,8 @@ export interface ActionExecution {
   readonly call: FunctionCall;
   /** Depth of `runAction` nesting. */
   readonly depth: number;
+  /** Parent of what it calls, in the function log. */
+  readonly executionId: string;
   readonly queries: QueryRunner;
   readonly committer: Committer;
   readonly actions: { run(call: FunctionCall, depth?: number): Promise<FunctionOutcome> };

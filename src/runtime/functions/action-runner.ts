@@ -9,6 +9,7 @@ import type { Deployment, Deployments } from "../code/deployments.ts";
 import { ActionCapability, type ActionExecution } from "./action-capability.ts";
 import { checkArguments, checkReturnValue } from "./arguments.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
+import { Execution } from "./execution.ts";
 import { describeThrown, failureOf, FunctionError, plainFailure } from "./failure.ts";
 import type { QueryRunner } from "./query-runner.ts";
 import { resolveFunction } from "./resolve.ts";
@@ -31,14 +32,27 @@ export class ActionRunner {
   }
 
   async run(call: FunctionCall, depth = 0): Promise<FunctionOutcome> {
+    const execution = new Execution(this.#runtime, call, "Action");
+    try {
+      const outcome = await this.#run(call, depth, execution);
+      execution.completed(outcome);
+      return outcome;
+    } catch (error) {
+      execution.failed(error);
+      throw error;
+    }
+  }
+
+  async #run(call: FunctionCall, depth: number, execution: Execution): Promise<FunctionOutcome> {
     const logLines: FunctionLogLine[] = [];
     try {
       const deployment = await this.#deployments.current();
       const found = resolveFunction(deployment.app, call.path, "Action", call.visibility);
       const { app } = deployment;
       if (app === null) throw new Error("a function was found without an app");
+      execution.environment = found.environment;
       if (found.environment === "node") throw notAvailableYet('Running "use node" actions');
-      return await this.#execute({ ...deployment, app }, found, call, depth, logLines);
+      return await this.#execute({ ...deployment, app }, found, call, depth, logLines, execution);
     } catch (error) {
       if (error instanceof FunctionError) return { ok: false, error: error.failure, logLines };
       if (error instanceof CodedError && error.catchable) return { ok: false, error: failureOf(error), logLines };
@@ -52,6 +66,7 @@ export class ActionRunner {
     call: FunctionCall,
     depth: number,
     logLines: FunctionLogLine[],
+    logged: Execution,
   ): Promise<FunctionOutcome> {
     const runtime = this.#runtime;
     const { limits } = runtime;
@@ -65,7 +80,11 @@ export class ActionRunner {
       queries: this.#queries,
       committer: this.#committer,
       actions: this,
-      onLog: (lines) => logLines.push(...lines),
+      executionId: logged.id,
+      onLog: (lines) => {
+        logLines.push(...lines);
+        logged.progress(lines);
+      },
     };
     const invocation: Invocation = {
       kind: "action",

@@ -17,7 +17,12 @@ export interface SizeLimits {
  * Checks the arguments of a call before user code runs and returns them as the JSON text of an array.
  * `text` is a ConvexJSON array, or an object that stands for the single argument (S1-26).
  */
-export function checkArguments(found: ResolvedFunction, text: string, catalog: Catalog, limits: SizeLimits): string {
+export function checkArguments(
+  found: Pick<ResolvedFunction, "path" | "args">,
+  text: string,
+  catalog: Catalog,
+  limits: SizeLimits,
+): string {
   const { path } = found;
   if (text.length > limits.argumentBytes) {
     throw new FunctionError(

@@ -1,17 +1,17 @@
 import type { Transaction } from "../../engine/transaction.ts";
 import type { TransactionLimits } from "../../engine/limits.ts";
 import type { CursorCodec } from "../../engine/cursor.ts";
-import type { FunctionLogLine, RequestContext, UdfType } from "../../protocol/execution.ts";
+import type { RequestContext } from "../../protocol/execution.ts";
+import type { ExecutionLog } from "../../protocol/function-log.ts";
 import type { Identity } from "../../protocol/identity.ts";
 import type { InvocationLimits } from "../../protocol/invocation.ts";
-import type { FunctionPath } from "../../protocol/function-path.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { Log } from "../../shared/log.ts";
 import type { Random } from "../../shared/random.ts";
 import type { App } from "../code/app.ts";
 import type { CodeSource } from "../code/code-source.ts";
 import type { Deployment } from "../code/deployments.ts";
-import type { Isolates } from "../code/isolates.ts";
+import type { IsolateSource } from "../code/isolates.ts";
 import type { FunctionHandlesOf } from "./reference.ts";
 import type { SizeLimits } from "./arguments.ts";
 
@@ -27,30 +27,17 @@ export interface RuntimeLimits extends SizeLimits {
 
 /** What every runner needs. Built once per isolate by the composition root. */
 export interface RuntimeEnvironment {
-  readonly isolates: Isolates;
+  readonly isolates: IsolateSource;
   readonly code: CodeSource;
   readonly handles: FunctionHandlesOf;
   readonly cursors: CursorCodec;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Of queries and actions; mutations are logged by whoever asked the committer for them. */
+  readonly executions: ExecutionLog;
   readonly limits: RuntimeLimits;
   readonly instanceName: string;
-}
-
-/** A finished execution, for the function log. Never holds arguments or results. */
-export interface ExecutionRecord {
-  readonly path: FunctionPath;
-  readonly udfType: UdfType;
-  readonly context: RequestContext;
-  readonly executionId: string;
-  readonly identity: Identity["kind"];
-  /** Milliseconds since the epoch. */
-  readonly startedAt: number;
-  readonly durationMs: number;
-  readonly error: string | null;
-  readonly logLines: readonly FunctionLogLine[];
-  readonly environment: "isolate" | "node";
 }
 
 /** Everything one database function runs in. Nested calls share transaction, time, identity and request. */

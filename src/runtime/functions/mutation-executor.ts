@@ -2,10 +2,12 @@ import type { TransactionEffects } from "../../engine/commit/effects.ts";
 import type { TransactionBegin } from "../../engine/commit/mutation-runner.ts";
 import { Transaction } from "../../engine/transaction.ts";
 import type { FunctionOutcome, MutationCall } from "../../protocol/execution.ts";
+import type { FunctionCompletion } from "../../protocol/function-log.ts";
 import { CodedError } from "../../shared/coded-error.ts";
 import type { DeploymentLoader } from "../code/deployments.ts";
 import { runDatabaseFunction } from "./database-execution.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
+import { Execution, usageOf } from "./execution.ts";
 import { failureOf, FunctionError } from "./failure.ts";
 import { resolveFunction } from "./resolve.ts";
 import { withWarnings } from "./warnings.ts";
@@ -23,8 +25,13 @@ export class MutationExecutor {
   async execute(
     call: MutationCall,
     begin: TransactionBegin,
-  ): Promise<{ readonly outcome: FunctionOutcome; readonly effects: TransactionEffects }> {
+  ): Promise<{
+    readonly outcome: FunctionOutcome;
+    readonly effects: TransactionEffects;
+    readonly completion: FunctionCompletion;
+  }> {
     const runtime = this.#runtime;
+    const execution = new Execution(runtime, call, "Mutation");
     const deployment = await this.#deployments.of(begin.catalog);
     const { app, catalog } = deployment;
     const now = runtime.clock.now();
@@ -39,7 +46,7 @@ export class MutationExecutor {
       cursors: runtime.cursors,
       allocateTable: (component, name) => begin.allocateTable(component, name),
     });
-    const outcome = await this.#outcome(async () => {
+    const result = await this.#outcome(async () => {
       const found = resolveFunction(app, call.path, "Mutation", call.visibility);
       if (app === null) throw new Error("a function was found without an app");
       const { identity, context } = call;
@@ -49,9 +56,11 @@ export class MutationExecutor {
         call.args,
       );
     });
+    const outcome = withWarnings(result, transaction, runtime.clock.now());
     return {
-      outcome: withWarnings(outcome, transaction, runtime.clock.now()),
+      outcome,
       effects: { readSet: transaction.readSet(), writeSet: transaction.writeSet() },
+      completion: execution.completion(outcome, { usage: usageOf(transaction) }),
     };
   }
 

@@ -4,10 +4,12 @@ import type { Timestamp } from "../../engine/timestamp.ts";
 import { Transaction } from "../../engine/transaction.ts";
 import type { ReadSet } from "../../engine/read-set.ts";
 import type { FunctionCall, FunctionOutcome } from "../../protocol/execution.ts";
+import type { UsageStats } from "../../protocol/function-log.ts";
 import { CodedError } from "../../shared/coded-error.ts";
-import type { Deployments } from "../code/deployments.ts";
+import type { CurrentDeployment } from "../code/deployments.ts";
 import { runDatabaseFunction, NeedsSnapshotError } from "./database-execution.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
+import { Execution, usageOf } from "./execution.ts";
 import { failureOf, FunctionError } from "./failure.ts";
 import { resolveFunction } from "./resolve.ts";
 import { withWarnings } from "./warnings.ts";
@@ -24,13 +26,17 @@ export interface QueryResult {
   readonly ts: Timestamp | null;
 }
 
+interface MeasuredResult extends QueryResult {
+  readonly usage: Partial<UsageStats>;
+}
+
 /** Runs queries against one snapshot each, from a Worker or any object that may read storage. */
 export class QueryRunner {
   readonly #runtime: RuntimeEnvironment;
-  readonly #deployments: Deployments;
+  readonly #deployments: CurrentDeployment;
   readonly #persistence: Persistence;
 
-  constructor(runtime: RuntimeEnvironment, deployments: Deployments, persistence: Persistence) {
+  constructor(runtime: RuntimeEnvironment, deployments: CurrentDeployment, persistence: Persistence) {
     this.#runtime = runtime;
     this.#deployments = deployments;
     this.#persistence = persistence;
@@ -38,6 +44,18 @@ export class QueryRunner {
 
   /** `at` = a snapshot to read, `null` = the newest. `journal` of an earlier run keeps page borders in place. */
   async run(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<QueryResult> {
+    const execution = new Execution(this.#runtime, call, "Query");
+    try {
+      const { usage, ...result } = await this.#runUntilConsistent(call, at, journal);
+      execution.completed(result.outcome, { usage });
+      return result;
+    } catch (error) {
+      execution.failed(error);
+      throw error;
+    }
+  }
+
+  async #runUntilConsistent(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<MeasuredResult> {
     let pinned = at;
     for (let round = 0; round < MAX_ROUNDS; round++) {
       try {
@@ -61,7 +79,7 @@ export class QueryRunner {
     return head.ts;
   }
 
-  async #runOnce(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<QueryResult> {
+  async #runOnce(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<MeasuredResult> {
     const deployment = await this.#deployments.current();
     const { app, catalog } = deployment;
     const snapshot = new PinnedSnapshot(this.#persistence, catalog.ts, at);
@@ -91,6 +109,7 @@ export class QueryRunner {
       outcome: withWarnings(outcome, transaction, runtime.clock.now()),
       readSet: transaction.readSet(),
       ts: snapshot.snapshotTs,
+      usage: usageOf(transaction),
     };
   }
 

@@ -30,6 +30,13 @@ export class PinnedSnapshot implements SnapshotReader {
     return this.#ts;
   }
 
+  /** The snapshot's timestamp, pinned now if nothing was read yet. */
+  async pin(): Promise<Timestamp> {
+    if (this.#ts === null || !this.#catalogChecked) await this.read([]);
+    if (this.#ts === null) throw new Error("reading the head did not pin the snapshot");
+    return this.#ts;
+  }
+
   async read<const R extends readonly Read[]>(reads: R): Promise<{ readonly [I in keyof R]: ReadResult<R[I]> }> {
     const turn = (this.#waiting ??= this.#startTurn());
     const offset = turn.reads.length;

@@ -9,6 +9,8 @@ export interface HarnessCode {
   readonly harness: string;
   /** Changes with any of the code above: part of the loader id. */
   readonly version: string;
+  /** One module: what `convex:/_system/repl/wrappers.js` stands for in the source of a test function. */
+  readonly wrappers: string;
 }
 
 export interface ModuleSource {

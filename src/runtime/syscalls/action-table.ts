@@ -19,14 +19,14 @@ type Kind = "runQuery" | "runMutation" | "runAction";
 /** Each call is a transaction (or an action) of its own. Server-side callers reach internal functions too. */
 function calling(kind: Kind): ActionSyscall {
   return async (execution, json) => {
-    const { runtime, deployment, found, call, depth } = execution;
+    const { runtime, deployment, found, call, depth, executionId } = execution;
     const args = new SyscallArguments(json, kind);
     const path = await resolveAddress(deployment.app, found.path.component, args, runtime.handles(deployment));
     const nested: FunctionCall = {
       path,
       args: JSON.stringify(args.value("args") ?? {}),
       identity: forwardedIdentity(call.identity, found.path, path),
-      context: { ...call.context, caller: "Action" },
+      context: { ...call.context, caller: "Action", parentExecutionId: executionId },
       visibility: "internal",
     };
     const outcome = await run(execution, kind, nested, depth);

@@ -2,9 +2,8 @@ import { AdminKeys } from "../../../src/auth/admin-key.ts";
 import { noProviders } from "../../../src/auth/token-verifier.ts";
 import type { Timestamp } from "../../../src/engine/timestamp.ts";
 import { createApp } from "../../../src/http/app.ts";
-import { InMemoryLogBuffer } from "../../../src/http/log-buffer.ts";
-import { RecordedFunctions } from "../../../src/http/recorded-functions.ts";
 import { DEFAULT_HTTP_SETTINGS, type PushService } from "../../../src/http/services.ts";
+import { LogBuffer } from "../../../src/logs/log-buffer.ts";
 import type { FunctionCall, FunctionOutcome } from "../../../src/protocol/execution.ts";
 
 /** The HTTP room alone in workerd: functions answer their own arguments, a push its own length. */
@@ -25,7 +24,7 @@ const push: PushService = {
 
 const clock = { now: () => Date.now() };
 const random = { bytes: (length: number) => crypto.getRandomValues(new Uint8Array(length)) };
-const logs = new InMemoryLogBuffer(clock);
+const logs = new LogBuffer(clock);
 const functions = {
   runQuery: echo,
   runMutation: echo,
@@ -40,10 +39,12 @@ let app: Promise<ReturnType<typeof createApp>> | undefined;
 
 async function makeApp(secret: string) {
   return createApp({
-    functions: new RecordedFunctions(functions, { executions: logs, clock, random }),
+    functions,
     push,
     environment: { update: () => Promise.resolve() },
     logs,
+    testFunctions: { runQuery: ({ args }) => Promise.resolve({ ok: true, value: args, logLines: [] }) },
+    shapes: { shapes: () => Promise.resolve({ ok: true, value: "{}", logLines: [] }) },
     adminKeys: await AdminKeys.create("convection", [secret]),
     tokens: noProviders,
     clock,

@@ -41,10 +41,6 @@ function post(path: string, body: BodyInit, headers: Record<string, string> = {}
   return fetch(new URL(path, url), init);
 }
 
-async function poll(cursor: number): Promise<{ entries: unknown[]; newCursor: number }> {
-  return (await fetch(new URL(`/api/stream_function_logs?cursor=${cursor}`, url), { headers: admin })).json();
-}
-
 describe("in workerd", () => {
   test("P-R-9 a call goes through", async () => {
     const response = await post("/api/query", `{"path":"m:f","args":{"a":-0}}`);
@@ -105,13 +101,6 @@ describe("in workerd", () => {
     const bytes = new Uint8Array(1024 * 1024).map((_, i) => (i * 2_654_435_761) >>> 24);
     const response = await post("/echo", bytes);
     expect(Buffer.from(await response.arrayBuffer()).equals(bytes)).toBe(true);
-  });
-
-  test("LOG2 a poll is woken by another request", async () => {
-    const { newCursor } = await poll(0);
-    const waiting = poll(newCursor);
-    await post("/api/query", `{"path":"woken:up","args":{}}`);
-    expect((await waiting).entries).toMatchObject([{ identifier: "woken:up" }]);
   });
 
   test("CORS2 an error answered by workerd carries the headers", async () => {

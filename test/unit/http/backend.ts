@@ -2,8 +2,6 @@ import { AdminKeys } from "../../../src/auth/admin-key.ts";
 import { noProviders } from "../../../src/auth/token-verifier.ts";
 import type { Timestamp } from "../../../src/engine/timestamp.ts";
 import { createApp } from "../../../src/http/app.ts";
-import { InMemoryLogBuffer } from "../../../src/http/log-buffer.ts";
-import { RecordedFunctions } from "../../../src/http/recorded-functions.ts";
 import {
   DEFAULT_HTTP_SETTINGS,
   type FunctionService,
@@ -13,6 +11,8 @@ import {
 } from "../../../src/http/services.ts";
 import type { FunctionCall, FunctionOutcome, MutationCall } from "../../../src/protocol/execution.ts";
 import type { EnvironmentChange } from "../../../src/protocol/http-bodies.ts";
+import { LogBuffer } from "../../../src/logs/log-buffer.ts";
+import type { TestFunctionCall } from "../../../src/runtime/functions/test-function.ts";
 import type { Log } from "../../../src/shared/log.ts";
 
 export const INSTANCE = "happy-animal-123";
@@ -51,6 +51,13 @@ export class FakeFunctions implements FunctionService {
 
   async queryBatch(calls: readonly FunctionCall[]): Promise<readonly FunctionOutcome[]> {
     return Promise.all(calls.map((call) => this.#run("batch", call)));
+  }
+
+  readonly tests: TestFunctionCall[] = [];
+
+  async runTest(call: TestFunctionCall): Promise<FunctionOutcome> {
+    this.tests.push(call);
+    return this.outcome;
   }
 
   latestTs(): Promise<Timestamp> {
@@ -99,12 +106,14 @@ export function backend(settings: Partial<HttpSettings> = {}) {
   const clock = { time: 1_795_169_862_000, now: () => clock.time };
   let count = 0;
   const random = { bytes: (length: number) => new Uint8Array(length).fill(++count) };
-  const logs = new InMemoryLogBuffer(clock);
+  const logs = new LogBuffer(clock);
   const services: HttpServices = {
-    functions: new RecordedFunctions(functions, { executions: logs, clock, random }),
+    functions,
     push,
     environment: { update: async (more) => void changes.push(...more) },
     logs,
+    testFunctions: { runQuery: (call) => functions.runTest(call) },
+    shapes: { shapes: () => Promise.resolve({ ok: true, value: `{"messages":{"type":"Never"}}`, logLines: [] }) },
     adminKeys: keys,
     tokens: noProviders,
     clock,

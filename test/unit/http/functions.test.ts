@@ -316,13 +316,17 @@ describe("who is calling", () => {
     expect(functions.calls).toHaveLength(1);
   });
 
-  test("AUTH8 system functions are for admins", async () => {
+  test("AUTH8 system functions are for admins: others may not call them as actions, and find none otherwise", async () => {
     const { functions, post } = backend();
     const system = { path: "_system/cli/queryImport:list", args: {} };
-    const response = await post("/api/query", system);
+    const response = await post("/api/action", system);
     expect(response.status).toBe(403);
     expect(await response.json()).toMatchObject({ code: "SystemIdentityRequired" });
     expect(functions.calls).toEqual([]);
+    for (const endpoint of ["/api/query", "/api/mutation"]) {
+      expect((await post(endpoint, system)).status).toBe(200);
+      expect(functions.calls.at(-1)?.call).toMatchObject({ visibility: "public", identity: { kind: "none" } });
+    }
     expect((await post("/api/query", system, ADMIN)).status).toBe(200);
   });
 });

@@ -46,7 +46,7 @@ function isolates(): Isolates {
     },
     sourceMap: () => Promise.resolve(null),
   };
-  return new Isolates(loader, source, { harness: "", version: "1" });
+  return new Isolates(loader, source, { harness: "", wrappers: "", version: "1" });
 }
 
 const VARIABLES: Variables = { GREETING: "hello" };

@@ -1,27 +1,27 @@
-import type { ExecutionLog, FunctionCompletion, FunctionProgress } from "../protocol/function-log.ts";
+import type { LogBatch, LogEntry, LogFilter, LogRecord, LogRequest } from "../protocol/function-log.ts";
 import type { Clock } from "../shared/clock.ts";
-import type { LogBatch, LogBuffer, LogEntry, LogRequest } from "./services.ts";
 
 export interface LogBufferLimits {
-  readonly entries: number;
+  readonly completions: number;
   /** Characters of log lines and errors held. */
   readonly characters: number;
 }
 
-const DEFAULT_LIMITS: LogBufferLimits = { entries: 1000, characters: 16 * 1024 * 1024 };
+const DEFAULT_LIMITS: LogBufferLimits = { completions: 1000, characters: 16 * 1024 * 1024 };
 
-/** The last executions of this isolate. Bounded, lost on restart, and blind to other isolates of the same Worker. */
-export class InMemoryLogBuffer implements LogBuffer, ExecutionLog {
+/** What an entry counts besides its text, so that empty ones are bounded too. */
+const ENTRY_CHARACTERS = 500;
+
+/** The last executions. Bounded and in memory only. */
+export class LogBuffer {
   readonly #clock: Clock;
   readonly #limits: LogBufferLimits;
   readonly #entries: LogEntry[] = [];
+  #completions = 0;
   #characters = 0;
   /** Position of the newest entry, or a cursor given out since: positions of later entries are greater. */
   #lastPosition = 0;
-  /**
-   * One resolver per waiting poll. They cannot share a promise: workerd cancels the continuations of a promise whose
-   * maker's request has ended, here whichever request logged last (compatibility date 2026-11-01).
-   */
+  /** One resolver per waiting poll. */
   readonly #waiters = new Set<() => void>();
 
   constructor(clock: Clock, limits: LogBufferLimits = DEFAULT_LIMITS) {
@@ -29,15 +29,22 @@ export class InMemoryLogBuffer implements LogBuffer, ExecutionLog {
     this.#limits = limits;
   }
 
-  progress(progress: FunctionProgress): void {
-    if (progress.logLines.length > 0) this.#append({ kind: "Progress", position: this.#nextPosition(), progress });
+  append(records: readonly LogRecord[]): void {
+    for (const record of records) {
+      if (record.kind === "Progress" && record.progress.logLines.length === 0) continue;
+      const entry: LogEntry = { ...record, position: this.#nextPosition() };
+      this.#entries.push(entry);
+      this.#count(entry, 1);
+    }
+    this.#forgetOldest();
+    for (const wake of this.#waiters) wake();
   }
 
-  completed(completion: FunctionCompletion): void {
-    this.#append({ kind: "Completion", position: this.#nextPosition(), completion });
-  }
-
-  async read({ cursor, holdMs, only = () => true }: LogRequest): Promise<LogBatch> {
+  /**
+   * Entries behind `cursor`. Answers at once when there are any or when the cursor is 0; else waits until there are,
+   * at most `holdMs`, and then answers with none and the same cursor.
+   */
+  async read({ cursor, holdMs, only = {} }: LogRequest): Promise<LogBatch> {
     let expired = false;
     let wake: (() => void) | undefined;
     const timer = setTimeout(() => {
@@ -46,7 +53,7 @@ export class InMemoryLogBuffer implements LogBuffer, ExecutionLog {
     }, holdMs);
     try {
       for (;;) {
-        const entries = this.#after(cursor).filter(only);
+        const entries = this.#after(cursor).filter((entry) => passes(entry, only));
         if (entries.length > 0) return { entries, newCursor: entries.at(-1)?.position ?? cursor };
         // The first poll only asks where the log ends; later ones with nothing to tell must not spin.
         if (cursor === 0) return { entries, newCursor: this.#head() };
@@ -62,15 +69,21 @@ export class InMemoryLogBuffer implements LogBuffer, ExecutionLog {
     }
   }
 
-  #append(entry: LogEntry): void {
-    this.#entries.push(entry);
-    this.#characters += characters(entry);
-    while (this.#entries.length > this.#limits.entries || this.#characters > this.#limits.characters) {
-      const oldest = this.#entries.shift();
+  #forgetOldest(): void {
+    const { completions, characters } = this.#limits;
+    let forgotten = 0;
+    while (this.#completions > completions || this.#characters > characters) {
+      const oldest = this.#entries[forgotten];
       if (oldest === undefined) break;
-      this.#characters -= characters(oldest);
+      this.#count(oldest, -1);
+      forgotten++;
     }
-    for (const wake of this.#waiters) wake();
+    if (forgotten > 0) this.#entries.splice(0, forgotten);
+  }
+
+  #count(entry: LogEntry, sign: 1 | -1): void {
+    this.#characters += sign * characters(entry);
+    if (entry.kind === "Completion") this.#completions += sign;
   }
 
   #after(cursor: number): LogEntry[] {
@@ -91,10 +104,18 @@ export class InMemoryLogBuffer implements LogBuffer, ExecutionLog {
   }
 }
 
+function passes(entry: LogEntry, { completions = false, requestId }: LogFilter): boolean {
+  if (completions && entry.kind !== "Completion") return false;
+  if (requestId === undefined) return true;
+  const description = entry.kind === "Progress" ? entry.progress : entry.completion;
+  return description.requestId === requestId && description.parentExecutionId === null;
+}
+
 function characters(entry: LogEntry): number {
   const { logLines } = entry.kind === "Progress" ? entry.progress : entry.completion;
   const error = entry.kind === "Completion" ? (entry.completion.error?.length ?? 0) : 0;
-  return logLines.reduce((sum, line) => sum + line.messages.reduce((length, text) => length + text.length, 0), error);
+  const lines = logLines.reduce((sum, line) => sum + line.messages.reduce((all, text) => all + text.length, 0), error);
+  return ENTRY_CHARACTERS + lines;
 }
 
 /** The next greater double: cursors are floating milliseconds and strictly increase even within one clock tick. */

@@ -1,0 +1,20 @@
+import { catalogValuePrefix } from "../engine/commit/catalog-changes.ts";
+import { EVERYTHING } from "../engine/interval.ts";
+import { TABLE_NAMES } from "../engine/read-set.ts";
+import type { SystemContext } from "./system-query.ts";
+
+/** The refs under which the commit log tells of changes to the catalog (`IndexRef`). */
+const CATALOG = "catalog";
+
+/** The pushed code, schemas included. */
+export function dependOnApp(context: SystemContext): void {
+  context.dependOn(CATALOG, catalogValuePrefix("app"));
+}
+
+export function dependOnVariables(context: SystemContext): void {
+  context.dependOn(CATALOG, catalogValuePrefix("env:"));
+}
+
+export function dependOnTableNames(context: SystemContext): void {
+  context.dependOn(TABLE_NAMES, EVERYTHING);
+}

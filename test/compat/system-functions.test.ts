@@ -1,0 +1,376 @@
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { SYSTEM_QUERIES } from "../../src/system/system-functions.ts";
+import { AdminKeys } from "../../src/auth/admin-key.ts";
+import { startBackend, type TestBackend } from "../support/backend.ts";
+import { AppCopy, convex } from "../support/convex-cli.ts";
+import { FIXTURES } from "../support/paths.ts";
+
+const SECRET = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+let backend: TestBackend;
+let app: AppCopy;
+let readOnlyKey: string;
+
+beforeAll(async () => {
+  app = new AppCopy(join(FIXTURES, "system-app"));
+  backend = await startBackend({ app: app.path, env: { CONVECTION_SECRET: SECRET } });
+  readOnlyKey = await (await AdminKeys.create("convection", [SECRET])).issue({ readOnly: true });
+});
+
+afterAll(async () => {
+  await backend?.stop();
+  app?.[Symbol.dispose]();
+});
+
+function post(path: string, body: unknown, key: string | null = backend.adminKey): Promise<Response> {
+  return fetch(`${backend.url}${path}`, {
+    method: "POST",
+    headers: { "content-type": "application/json", ...(key !== null && { authorization: `Convex ${key}` }) },
+    body: JSON.stringify(body),
+  });
+}
+
+interface Answer {
+  readonly status: string;
+  readonly value?: any; // oxlint-disable-line typescript/no-explicit-any -- whatever JSON a function answers
+  readonly errorMessage?: string;
+  readonly logLines?: readonly string[];
+}
+
+async function call(path: string, args: unknown = {}, component = ""): Promise<Answer> {
+  return (await post("/api/function", { path, args, componentPath: component, format: "json" })).json();
+}
+
+async function run(kind: "query" | "mutation" | "action", path: string, args: unknown, key?: string | null) {
+  const answer: Answer = await (await post(`/api/${kind}`, { path, args, format: "json" }, key)).json();
+  return answer;
+}
+
+const PAGE = { paginationOpts: { cursor: null, numItems: 100 } };
+
+/** Good arguments of every system function. */
+const ARGUMENTS: Readonly<Record<string, unknown>> = {
+  "_system/cli/tables": PAGE,
+  "_system/cli/tableData": { table: "messages", order: "asc", ...PAGE },
+  "_system/cli/tableSize": { tableName: "messages" },
+  "_system/cli/queryTable": { tableName: "messages" },
+  "_system/cli/queryEnvironmentVariables:get": { name: "GREETING" },
+  "_system/cli/queryImport": { importId: "none" },
+};
+
+describe.each([...SYSTEM_QUERIES.keys()])("%s", (path) => {
+  const args = ARGUMENTS[path] ?? {};
+
+  test("SYS1 answers every admin key, read-only ones included", async () => {
+    for (const key of [backend.adminKey, readOnlyKey]) {
+      expect(await run("query", path, args, key)).toMatchObject({ status: "success" });
+    }
+  });
+
+  test("SYS1 does not exist for anybody else, in a batch and at a timestamp neither", async () => {
+    const missing = `Could not find public function for '${path}'.`;
+    const [query, mutation] = [await run("query", path, args, null), await run("mutation", path, args, null)];
+    for (const { status, value, errorMessage } of [query, mutation]) {
+      expect({ status, value }).toEqual({ status: "error", value: undefined });
+      expect(errorMessage).toContain(missing);
+    }
+    const batch = {
+      queries: [
+        { path, args },
+        { path: "messages:list", args: { channel: "none" } },
+      ],
+    };
+    const { results }: { results: Answer[] } = await (await post("/api/query_batch", batch, null)).json();
+    expect(results).toMatchObject([{ status: "error" }, { status: "success" }]);
+    const { ts } = (await (await post("/api/query_ts", {}, null)).json()) as { ts: string };
+    const at: Answer = await (await post("/api/query_at_ts", { path, args, ts }, null)).json();
+    expect(at.errorMessage).toContain(missing);
+    const action = await post("/api/action", { path, args }, null);
+    expect(action.status).toBe(403);
+    expect(await action.json()).toMatchObject({ code: "SystemIdentityRequired" });
+    const byName = await post(`/api/run/${path.replace(":", "/")}`, { args }, null);
+    expect(await byName.json()).not.toHaveProperty("value");
+  });
+
+  test("SYS1 refuses keys that are not this deployment's", async () => {
+    const { adminKey } = backend;
+    for (const key of [
+      "garbage",
+      "convection|00",
+      `other|${adminKey.split("|")[1]}`,
+      `${adminKey.slice(0, -1)}x`,
+      "|",
+    ]) {
+      const response = await post("/api/query", { path, args }, key);
+      expect(response.status).toBe(401);
+    }
+  });
+
+  test("SYS2 says which argument is wrong", async () => {
+    const { status, errorMessage } = await run("query", path, { surprise: 1 });
+    expect(status).toBe("error");
+    expect(errorMessage).toContain("ArgumentValidationError: Object ");
+  });
+});
+
+describe("what the CLI asks", () => {
+  test("SYS3 apiSpec has every function with visibility and validators, and every route", async () => {
+    const { value } = await call("_system/cli/modules:apiSpec");
+    expect(value).toContainEqual({
+      identifier: "messages.js:list",
+      functionType: "Query",
+      visibility: { kind: "public" },
+      args: { type: "object", value: { channel: { fieldType: { type: "string" }, optional: false } } },
+      returns: { type: "array", value: { type: "any" } },
+    });
+    expect(value).toContainEqual(
+      expect.objectContaining({ identifier: "messages.js:hidden", visibility: { kind: "internal" } }),
+    );
+    expect(value).toContainEqual(expect.objectContaining({ identifier: "env.js:default", returns: { type: "any" } }));
+    expect(value).toContainEqual({ functionType: "HttpAction", method: "GET", path: "/hello" });
+    expect(value).toContainEqual({ functionType: "HttpAction", method: "POST", path: "/files/*" });
+    const inComponent = await call("_system/cli/modules:apiSpec", {}, "counter");
+    expect(inComponent.value).toMatchObject([{ identifier: "counts.js:add", functionType: "Mutation" }]);
+  });
+
+  test("SYS3 cloudUrl, components and schemas are those of the deployment", async () => {
+    expect((await call("_system/cli/convexUrl:cloudUrl")).value).toBe(backend.url);
+    expect((await call("_system/frontend/components:list")).value).toEqual([
+      { id: "counter", name: "counter", path: "counter", args: {}, state: "active", httpPrefix: null },
+    ]);
+    const schema = JSON.parse((await call("_system/frontend/getSchemas")).value.active);
+    expect(schema).toMatchObject({
+      tables: [{ tableName: "messages", indexes: [{ indexDescriptor: "by_channel", fields: ["channel"] }] }],
+      schemaValidation: true,
+    });
+    expect(schema.tables[0].documentType.value.size).toEqual({ fieldType: { type: "bigint" }, optional: true });
+    const ofCounter = JSON.parse((await call("_system/frontend/getSchemas", {}, "counter")).value.active);
+    expect(ofCounter.tables).toMatchObject([{ tableName: "counts" }]);
+  });
+
+  test("SYS3 tables, their pages and sizes, in components too", async () => {
+    for (const body of ["a", "b", "c"]) await run("mutation", "messages:send", { channel: "data", body });
+    await run("mutation", "messages:count", { name: "x", n: 1 });
+    expect((await call("_system/cli/tables:default", PAGE)).value).toMatchObject({
+      page: [{ name: "messages" }],
+      isDone: true,
+      continueCursor: expect.any(String),
+    });
+    expect((await call("_system/cli/tables", PAGE, "counter")).value.page).toEqual([{ name: "counts" }]);
+
+    const bodies: unknown[] = [];
+    let cursor: string | null = null;
+    for (let done = false; !done;) {
+      const paginationOpts = { cursor, numItems: 2 };
+      const { value } = await call("_system/cli/tableData", { table: "messages", order: "desc", paginationOpts });
+      expect(value.page.length).toBeLessThanOrEqual(2);
+      bodies.push(...value.page.map(({ body }: { body: unknown }) => body));
+      cursor = value.continueCursor;
+      done = value.isDone;
+    }
+    expect(bodies.slice(0, 3)).toEqual(["c", "b", "a"]);
+    const inComponent = await call("_system/cli/tableData", { table: "counts", order: "asc", ...PAGE }, "counter");
+    expect(inComponent.value.page).toMatchObject([{ name: "x", n: 1 }]);
+    const noTable = await call("_system/cli/tableData", { table: "nothing", order: "asc", ...PAGE });
+    expect(noTable.value).toMatchObject({ page: [], isDone: true });
+    expect((await call("_system/cli/tableSize", { tableName: "messages" })).value).toBe(bodies.length);
+    expect((await call("_system/cli/tableSize", { tableName: "nothing" })).value).toBe(0);
+  });
+
+  test("SYS3 queryTable is another value after every write", async () => {
+    const ask = async () => (await call("_system/cli/queryTable", { tableName: "messages" })).value;
+    const before = await ask();
+    expect(await ask()).toBe(before);
+    await run("mutation", "messages:send", { channel: "watched", body: "new" });
+    expect(await ask()).not.toBe(before);
+  });
+
+  test("SYS3 environment variables are the user's own, as the app sees them", async () => {
+    const changes = [
+      { name: "GREETING", value: "hello" },
+      { name: "ANOTHER", value: "" },
+    ];
+    await post("/api/update_environment_variables", { changes });
+    expect((await call("_system/cli/queryEnvironmentVariables")).value).toEqual(changes.toReversed());
+    expect((await call("_system/cli/queryEnvironmentVariables:get", { name: "GREETING" })).value).toEqual(changes[0]);
+    expect((await call("_system/cli/queryEnvironmentVariables:get", { name: "CONVEX_CLOUD_URL" })).value).toBeNull();
+    expect((await run("query", "env", {})).value).toBe("hello");
+  });
+
+  test("SYS3 there are no imports and no exports", async () => {
+    expect((await call("_system/cli/queryImport:list")).value).toEqual([]);
+    expect((await call("_system/cli/queryImport", { importId: "x" })).value).toBeNull();
+    expect((await call("_system/cli/exports:getLatest")).value).toBeNull();
+  });
+
+  test("SYS4 an unknown system function is not found", async () => {
+    expect((await call("_system/cli/nothing")).errorMessage).toContain(
+      "Could not find function for '_system/cli/nothing'",
+    );
+    expect((await run("mutation", "_system/cli/tables", PAGE)).errorMessage).toContain(
+      "Could not find public function",
+    );
+  });
+
+  test("SYS7 shapes2 tells what documents look like", async () => {
+    const first = await run("mutation", "messages:send", { channel: "shape", body: "text" });
+    await run("mutation", "messages:send", {
+      channel: "shape",
+      body: 1,
+      answers: first.value,
+      size: { $integer: "AQAAAAAAAAA=" },
+    });
+    const response = await fetch(`${backend.url}/api/shapes2`, { headers: { authorization: `Convex ${readOnlyKey}` } });
+    expect(await response.json()).toEqual({
+      messages: {
+        type: "Object",
+        fields: [
+          { fieldName: "_creationTime", optional: false, shape: { type: "Float64" } },
+          { fieldName: "_id", optional: false, shape: { type: "Id", tableName: "messages" } },
+          { fieldName: "answers", optional: true, shape: { type: "Id", tableName: "messages" } },
+          {
+            fieldName: "body",
+            optional: false,
+            shape: { type: "Union", shapes: [{ type: "Float64" }, { type: "String" }] },
+          },
+          { fieldName: "channel", optional: false, shape: { type: "String" } },
+          { fieldName: "size", optional: true, shape: { type: "Int64" } },
+        ],
+      },
+    });
+    expect((await fetch(`${backend.url}/api/shapes2`)).status).toBe(403);
+  });
+});
+
+const WRAPPERS = 'import { query, internalQuery } from "convex:/_system/repl/wrappers.js";\n';
+
+async function runSource(source: string, more: object = {}): Promise<Answer> {
+  const body = { adminKey: backend.adminKey, args: {}, bundle: { path: "testQuery.js", source }, ...more };
+  const response = await post("/api/run_test_function", { format: "convex_encoded_json", ...body }, null);
+  expect(response.status).toBe(200);
+  return response.json();
+}
+
+function handler(body: string): string {
+  return `${WRAPPERS}export default query({ handler: async (ctx, args) => {\n${body}\n} });`;
+}
+
+describe("source that was never pushed", () => {
+  test("TEST1 runs as a query of the app: data, internal functions, arguments, log", async () => {
+    await run("mutation", "messages:send", { channel: "inline", body: "hi" });
+    const source = handler(`
+      console.log("looking", args.channel);
+      await ctx.runQuery("messages:hidden", {});
+      const found = await ctx.runQuery("messages:list", args);
+      return found.map(({ body }) => [body, process.env.GREETING !== undefined]);`);
+    expect(await runSource(source, { args: { channel: "inline" } })).toEqual({
+      status: "success",
+      value: [["hi", expect.any(Boolean)]],
+      logLines: ["[LOG] 'looking' 'inline'"],
+    });
+    expect((await runSource(`${WRAPPERS}export default internalQuery(() => 5n);`)).value).toEqual({
+      $integer: "BQAAAAAAAAA=",
+    });
+  });
+
+  test("TEST1 runs in the component that its id names", async () => {
+    await run("mutation", "messages:count", { name: "inline", n: 7 });
+    const source = handler(`return (await ctx.db.query("counts").collect()).filter(({ name }) => name === "inline");`);
+    expect((await runSource(source, { componentId: "counter" })).value).toMatchObject([{ name: "inline", n: 7 }]);
+    const response = await post("/api/run_test_function", {
+      adminKey: backend.adminKey,
+      args: {},
+      bundle: { path: "testQuery.js", source },
+      componentId: "nowhere",
+    });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ code: "ComponentNotFound" });
+  });
+
+  test.each([
+    [
+      "a write",
+      `return ctx.db.insert("messages", { channel: "inline", body: "written" });`,
+      "ctx.db.insert is not a function",
+    ],
+    [
+      "a write behind its back",
+      `return Convex.asyncSyscall("1.0/insert", '{"table":"messages","value":{"channel":"inline","body":"written"}}');`,
+      "Queries can't write to the database",
+    ],
+    [
+      "a mutation",
+      `return ctx.runMutation("messages:send", { channel: "inline", body: "written" });`,
+      "is not a function",
+    ],
+    ["a request", `return (await fetch("http://127.0.0.1:1/")).status;`, "Can't use fetch() in queries and mutations"],
+  ])("TEST2 is refused %s", async (_what, body, text) => {
+    const { status, errorMessage } = await runSource(handler(body));
+    expect(status).toBe("error");
+    expect(errorMessage).toContain(text);
+    const { value } = await run("query", "messages:list", { channel: "inline" });
+    expect(value.map((message: { body: unknown }) => message.body)).not.toContain("written");
+  });
+
+  test.each([
+    ["is not JavaScript", `${WRAPPERS}export default query(`, "SyntaxError"],
+    ["exports no function", "export default 3;", 'Couldn\'t find "default" in module "testQuery.js"'],
+    ["exports nothing", WRAPPERS, 'Couldn\'t find "default" in module "testQuery.js"'],
+    ["imports what is not there", 'import x from "./nothing.js"; export default x;', "Couldn't find JavaScript module"],
+    ["throws at import", 'throw new Error("at import");', "at import"],
+    ["throws", handler('throw new Error("my own");'), "Uncaught Error: my own"],
+  ])("TEST3 source that %s fails with a text of its own", async (_what, source, text) => {
+    const { status, errorMessage } = await runSource(source);
+    expect(status).toBe("error");
+    expect(errorMessage).toContain(text);
+  });
+
+  test("TEST4 needs an admin key in the body, and a good one in the header if there is one", async () => {
+    const body = { args: {}, bundle: { path: "testQuery.js", source: handler("return 1;") } };
+    const status = async (adminKey: string, header: string | null) =>
+      (await post("/api/run_test_function", { ...body, adminKey }, header)).status;
+    expect(await status("garbage", null)).toBe(401);
+    expect(await status("garbage", backend.adminKey)).toBe(401);
+    expect(await status(backend.adminKey, "garbage")).toBe(401);
+    expect(await status(readOnlyKey, readOnlyKey)).toBe(200);
+    expect((await post("/api/run_test_function", body)).status).toBe(400);
+  });
+});
+
+describe("the stock CLI", () => {
+  test("P-I-3 run --inline-query prints what a query finds", async () => {
+    await run("mutation", "messages:send", { channel: "cli", body: "from the CLI" });
+    const query = 'await ctx.db.query("messages").withIndex("by_channel", (q) => q.eq("channel", "cli")).collect()';
+    const result = await convex(app.path, backend, ["run", "--inline-query", query]);
+    expect(result).toMatchObject({ code: 0 });
+    expect(JSON.parse(result.stdout)).toMatchObject([{ channel: "cli", body: "from the CLI" }]);
+  });
+
+  test("P-I-3 run --inline-query refuses to write", async () => {
+    const write = 'await ctx.db.insert("messages", { channel: "cli", body: "no" })';
+    const { code, stderr } = await convex(app.path, backend, ["run", "--inline-query", write]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("ctx.db.insert is not a function");
+  });
+
+  test("P-I-1 env set and env remove change what functions see", async () => {
+    expect(await convex(app.path, backend, ["env", "remove", "GREETING"])).toMatchObject({ code: 0 });
+    expect((await run("query", "env", {})).value).toBeNull();
+  });
+});
+
+describe("tools that expect the hosted product's account service", () => {
+  test("TOOL1 HEAD /api/authorize and POST /api/check_opt_ins let them through", async () => {
+    const authorize = await fetch(`${backend.url}/api/authorize`, {
+      method: "HEAD",
+      headers: { authorization: "Bearer anything" },
+    });
+    expect(authorize.status).toBe(200);
+    const optIns = await fetch(`${backend.url}/api/check_opt_ins`, {
+      method: "POST",
+      headers: { authorization: "Bearer anything" },
+    });
+    expect(await optIns.json()).toEqual({ optInsToAccept: [] });
+  });
+});
