@@ -14,6 +14,7 @@ export async function startBaseline(): Promise<Target> {
   return {
     name: "baseline",
     url,
+    pid: process.pid ?? Number.NaN,
     async seed(documents) {
       const channels = documents / MESSAGES_PER_CHANNEL;
       for (const some of chunks(range(documents), 500)) {
@@ -39,11 +40,23 @@ function request(workload: Workload, stored: number): Request {
     case "get":
       return post("/get", ids, "quick brown");
     case "list":
-      return post("/list", range(Math.min(1000, channels)).map((i) => ({ channel: `channel ${(i * 7919) % channels}` })), "quick brown");
+      return post(
+        "/list",
+        range(Math.min(1000, channels)).map((i) => ({ channel: `channel ${(i * 7919) % channels}` })),
+        "quick brown",
+      );
     case "insert":
-      return post("/insert", range(1000).map((i) => message(i, 50)), "");
+      return post(
+        "/insert",
+        range(1000).map((i) => message(i, 50)),
+        "",
+      );
     case "modify":
-      return post("/modify", range(COUNTERS).map((i) => ({ name: counterName((i * 7919) % COUNTERS) })), "");
+      return post(
+        "/modify",
+        range(COUNTERS).map((i) => ({ name: counterName((i * 7919) % COUNTERS) })),
+        "",
+      );
     case "hot":
       return post("/increment", [{}], "");
     case "noop":

@@ -8,9 +8,18 @@ export const BENCH_APP = join(import.meta.dirname, "app");
 /** What the official client sends. */
 const HEADERS = { "convex-client": "npm-1.48.0" };
 
-/** `convection start` with the app of `bench/app`. `args`: further arguments of the command. */
-export async function startConvection(args: readonly string[] = []): Promise<Target> {
-  const backend = await startBackend({ app: BENCH_APP, args });
+export interface ConvectionTarget extends Target {
+  /** Ids, in the order of their numbers. */
+  readonly messages: readonly string[];
+  readonly counters: readonly string[];
+  query(path: string, args: unknown): Promise<unknown>;
+  mutation(path: string, args: unknown): Promise<unknown>;
+  action(path: string, args: unknown): Promise<unknown>;
+}
+
+/** `convection start` with the app of `bench/app`. `options`: further arguments of the command. */
+export async function startConvection(options: readonly string[] = []): Promise<ConvectionTarget> {
+  const backend = await startBackend({ app: BENCH_APP, args: options });
   const url = backend.url.replace(/\/$/, "");
   const messages: string[] = [];
   const counters: string[] = [];
@@ -21,6 +30,12 @@ export async function startConvection(args: readonly string[] = []): Promise<Tar
   return {
     name: "Convection",
     url,
+    messages,
+    counters,
+    query: (path, args) => one("query", path, args),
+    mutation: (path, args) => one("mutation", path, args),
+    action: (path, args) => one("action", path, args),
+    pid: backend.process.process.pid ?? Number.NaN,
     async seed(documents) {
       const channels = documents / MESSAGES_PER_CHANNEL;
       for (const some of chunks(range(documents), 500)) {
@@ -45,11 +60,23 @@ function request(workload: Workload, messages: readonly string[], counters: read
     case "get":
       return post("query", "messages:get", ids);
     case "list":
-      return post("query", "messages:list", range(Math.min(1000, channels)).map((i) => ({ channel: `channel ${(i * 7919) % channels}` })));
+      return post(
+        "query",
+        "messages:list",
+        range(Math.min(1000, channels)).map((i) => ({ channel: `channel ${(i * 7919) % channels}` })),
+      );
     case "insert":
-      return post("mutation", "messages:insert", range(1000).map((i) => message(i, 50)));
+      return post(
+        "mutation",
+        "messages:insert",
+        range(1000).map((i) => message(i, 50)),
+      );
     case "modify":
-      return post("mutation", "counters:modify", range(COUNTERS).map((i) => ({ id: counters[(i * 7919) % COUNTERS] })));
+      return post(
+        "mutation",
+        "counters:modify",
+        range(COUNTERS).map((i) => ({ id: counters[(i * 7919) % COUNTERS] })),
+      );
     case "hot":
       return post("mutation", "counters:modify", [{ id: counters[0] }]);
     case "noop":

@@ -68,7 +68,7 @@ export function parseAnswer(text: string): Answer | null {
 
 function unchunked(status: number, text: string): Answer | null {
   let body = "";
-  for (let at = 0; ; ) {
+  for (let at = 0; ;) {
     const lineEnd = text.indexOf("\r\n", at);
     if (lineEnd === -1) return null;
     const size = Number.parseInt(text.slice(at, lineEnd), 16);

@@ -43,7 +43,12 @@ const runtime = new Miniflare(
 const url = await runtime.ready;
 const database = await runtime.getD1Database("DB");
 const tables = readFileSync(join(import.meta.dirname, "tables.sql"), "utf8");
-await database.batch(tables.split(";\n").filter((sql) => sql.trim() !== "").map((sql) => database.prepare(sql)));
+await database.batch(
+  tables
+    .split(";\n")
+    .filter((sql) => sql.trim() !== "")
+    .map((sql) => database.prepare(sql)),
+);
 process.on("disconnect", () => {
   void runtime
     .dispose()

@@ -16,6 +16,11 @@ export const modify = mutation({
   },
 });
 
+export const get = query({
+  args: { id: v.id("counters") },
+  handler: (ctx, { id }) => ctx.db.get(id),
+});
+
 export const total = query({
   args: {},
   handler: async (ctx) => {
