@@ -32,9 +32,14 @@ async function buildWorker(): Promise<void> {
   const built: unknown = await import(pathToFileURL(harness).href);
   if (!hasWriteHarness(built)) throw new Error(`${harness} does not export writeHarness()`);
   await built.writeHarness();
+  await bundleWorker({ worker: "src/worker.ts" });
+}
+
+/** Bundles Workers as they are deployed, by name in dist/. What they import of dist/ exists already. */
+export async function bundleWorker(entryPoints: Readonly<Record<string, string>>): Promise<void> {
   await bundle({
     ...COMMON,
-    entryPoints: { worker: "src/worker.ts" },
+    entryPoints: { ...entryPoints },
     outdir: "dist",
     conditions: ["workerd", "worker", "browser"],
     mainFields: ["module", "main"],

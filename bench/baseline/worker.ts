@@ -70,4 +70,29 @@ app.post("/action-query", async (c) => {
   return c.json(row ?? null);
 });
 
+/** For the bench itself: D1 takes 100 parameters per statement. */
+app.post("/seed", async (c) => {
+  const { messages: all } = await c.req.json<{ messages: { channel: string; author: string; body: string }[] }>();
+  const insert = c.env.DB.prepare(
+    "INSERT INTO messages (channel, author, body, created_at) SELECT j.value ->> 'channel', j.value ->> 'author', j.value ->> 'body', ?2 FROM json_each(?1) AS j",
+  );
+  await insert.bind(JSON.stringify(all), Date.now()).run();
+  return c.json(null);
+});
+
+app.post("/create", async (c) => {
+  const { names } = await c.req.json<{ names: string[] }>();
+  await c.env.DB.prepare("INSERT INTO counters (name, value) SELECT j.value, 0 FROM json_each(?1) AS j")
+    .bind(JSON.stringify(names))
+    .run();
+  return c.json(null);
+});
+
+app.post("/total", async (c) => {
+  const [row] = await drizzle(c.env.DB)
+    .select({ total: sql<number>`sum(${counters.value})` })
+    .from(counters);
+  return c.json(row?.total ?? 0);
+});
+
 export default app;

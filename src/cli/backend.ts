@@ -19,6 +19,8 @@ export interface BackendOptions {
   readonly variables: Readonly<Record<string, string>>;
   readonly siteUrl: string;
   readonly watchdogMs: number;
+  /** Where the runtime's debugger listens, `null` for nowhere. */
+  readonly inspectorPort: number | null;
 }
 
 /**
@@ -84,6 +86,7 @@ function newRuntime(options: BackendOptions): Miniflare {
           host: HOST,
           port: options.port,
           cf: false,
+          ...(options.inspectorPort === null ? {} : { inspectorPort: options.inspectorPort }),
           log: new NoOpLog(),
           telemetry: { enabled: false },
           resourcePersistencePath: options.statePath,

@@ -34,6 +34,7 @@ export class Transactor extends TransactorObject<Bindings> {
         maxQueued: settings.transactorQueue,
         queueTimeoutMs: settings.functionQueueMs,
         maxRetries: settings.occRetries,
+        gatherMs: settings.commitGatherMs,
       },
       retentionMs: settings.retentionMs,
       background: (budgetMs) => work.run(budgetMs),

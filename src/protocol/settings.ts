@@ -182,6 +182,12 @@ export const SETTINGS = {
     "Mutations waiting in the Transactor; the next one is refused and may be sent again.",
   ),
   occRetries: count("CONVECTION_OCC_RETRIES", 4, "E-C-12", "Times a mutation is run again after a conflict."),
+  commitGatherMs: duration(
+    "CONVECTION_COMMIT_GATHER_MS",
+    8,
+    null,
+    "How long a commit may wait for mutations that are running, to be stored with them. 0: not at all.",
+  ),
   retentionMs: duration(
     "CONVECTION_RETENTION_MS",
     10 * MINUTE,

@@ -46,12 +46,9 @@ export class TransactorService {
 
   constructor(parts: TransactorParts) {
     this.#parts = parts;
-    this.#life = new WriterLife(parts);
-    this.#runner = new MutationRunner({
-      life: this.#life,
-      lanes: new Lanes(parts.settings, parts.clock, parts.timers),
-      ...parts,
-    });
+    const lanes = new Lanes(parts.settings, parts.clock, parts.timers);
+    this.#life = new WriterLife({ ...parts, underway: () => lanes.running + lanes.queued });
+    this.#runner = new MutationRunner({ life: this.#life, lanes, ...parts });
   }
 
   get counts(): Readonly<RunnerCounts> {

@@ -84,13 +84,14 @@ export class CommitWorld {
       log: { ...SILENT, error: (_event: string, error: unknown) => this.errors.push(error) },
       settings,
     };
+    this.lanes = new Lanes(settings, this.time, this.time);
     this.life = new WriterLife({
       ...shared,
+      underway: () => this.lanes.running + this.lanes.queued,
       mark: this.mark,
       random: { bytes: (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256)) },
       published: (transactions) => this.published.push(...transactions),
     });
-    this.lanes = new Lanes(settings, this.time, this.time);
     this.runner = new MutationRunner({ ...shared, life: this.life, lanes: this.lanes, jitter: random });
   }
 

@@ -28,6 +28,7 @@ export const start: Command = {
     json: { type: "boolean", help: "print one line of JSON on stdout when ready" },
     worker: { type: "string", value: "FILE", help: null },
     migrations: { type: "string", value: "DIR", help: null },
+    "inspector-port": { type: "string", value: "N", help: null },
   },
   run,
 };
@@ -76,6 +77,7 @@ async function run(options: OptionValues): Promise<void> {
       variables,
       siteUrl: deployment.siteUrl,
       watchdogMs: settings.watchdogMs,
+      inspectorPort: text(options, "inspector-port") === undefined ? null : port(options, "inspector-port", 0),
     }),
   );
   const key = adminKey(deployment.secret, deployment.instanceName);

@@ -24,7 +24,7 @@ import { Group } from "./group.ts";
 import { GroupStore } from "./group-store.ts";
 import { IndexedWrites } from "./indexed-writes.ts";
 import type { LatestState } from "./latest-state.ts";
-import type { Timers } from "./ports.ts";
+import { sleep, type Timers } from "./ports.ts";
 import type { CommitSettings } from "./settings.ts";
 import type { TimestampOracle } from "./timestamps.ts";
 import type { TransactionReader } from "./transaction-reader.ts";
@@ -59,9 +59,14 @@ export interface GroupCommitParts {
   /** The head that the first batch expects, and who writes from then on. */
   readonly head: Head;
   readonly writer: string;
+  /** Mutations that are running or wait for their turn: those that may still join an open group. */
+  readonly underway: () => number;
   /** Told once per stored group, in order. */
   readonly published: (transactions: readonly LoggedTransaction[]) => void;
 }
+
+/** A group that nobody joins for this long has gathered whom it can. */
+const GATHER_STEP_MS = 1;
 
 /**
  * Commit order of one writer, from the head it was loaded at to the moment it is fenced. Deciding is synchronous:
@@ -217,7 +222,7 @@ export class GroupCommit {
 
   #openGroup(): Group {
     const last = this.#groups.at(-1);
-    if (last !== undefined && last !== this.#inFlight && !last.closed && last.bytes < this.#parts.settings.groupBytes) {
+    if (last !== undefined && last !== this.#inFlight && !this.#isFull(last)) {
       return last;
     }
     const group = new Group();
@@ -236,6 +241,9 @@ export class GroupCommit {
     for (;;) {
       const group = this.#groups[0];
       if (group === undefined || this.#ended !== null) break;
+      await this.#gather(group);
+      // Ended while it waited: the group has been refused with the others.
+      if (this.#groups[0] !== group) break;
       this.#inFlight = group;
       try {
         await this.#sendGroup(group);
@@ -248,6 +256,27 @@ export class GroupCommit {
       this.#inFlight = null;
     }
     this.#sending = false;
+  }
+
+  /**
+   * One batch costs about as much as two or three mutations, whatever is in it: callers that are about to be decided
+   * are worth a moment. Without it, mutations that take turns would be stored one by one.
+   */
+  async #gather(group: Group): Promise<void> {
+    const { settings, timers, underway } = this.#parts;
+    for (
+      let waited = 0;
+      waited < settings.gatherMs && !this.#isFull(group) && underway() > 0;
+      waited += GATHER_STEP_MS
+    ) {
+      const { size } = group;
+      await sleep(timers, GATHER_STEP_MS);
+      if (group.size === size || this.#ended !== null) return;
+    }
+  }
+
+  #isFull(group: Group): boolean {
+    return group.closed || group.bytes >= this.#parts.settings.groupBytes;
   }
 
   async #sendGroup(group: Group): Promise<void> {

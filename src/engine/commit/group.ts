@@ -57,6 +57,10 @@ export class Group {
     return this.#bytes;
   }
 
+  get size(): number {
+    return this.#transactions.length;
+  }
+
   /** Timestamp of the newest member. */
   get ts(): Timestamp | null {
     return this.#ts;

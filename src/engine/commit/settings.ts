@@ -16,6 +16,11 @@ export interface CommitSettings {
   /** Wait before an identical batch is sent again: from the first value, doubling, up to the second. */
   readonly resendInitialMs: number;
   readonly resendMaxMs: number;
+  /**
+   * Milliseconds that a group may wait for mutations that are still running. It waits only while more of them join,
+   * and not at all when none is under way.
+   */
+  readonly gatherMs: number;
   /** Soft bound on the document bytes of one group. */
   readonly groupBytes: number;
   /** How far ahead of the newest timestamp the high-water mark is stored. */
@@ -37,6 +42,7 @@ export const DEFAULT_COMMIT_SETTINGS: CommitSettings = {
   commitStallMs: 10_000,
   resendInitialMs: 50,
   resendMaxMs: 5_000,
+  gatherMs: 0,
   groupBytes: 8 * 1024 * 1024,
   reserveMs: 1_000,
   recentOutcomes: 4_096,

@@ -21,6 +21,7 @@ export interface WriterLifeParts {
   readonly timers: Timers;
   readonly log: Log;
   readonly settings: CommitSettings;
+  readonly underway: () => number;
   readonly published: (transactions: readonly LoggedTransaction[]) => void;
 }
 

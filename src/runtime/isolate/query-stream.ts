@@ -1,5 +1,6 @@
-import type { JsonValue } from "../../shared/json.ts";
+import { isJsonObject, type JsonValue } from "../../shared/json.ts";
 
+/** Of a query that doesn't say how many rows it wants. */
 const FIRST_PAGE = 16;
 const LARGEST_PAGE = 512;
 const GROWTH = 4;
@@ -8,7 +9,8 @@ const GROWTH = 4;
 export type StreamItem = { readonly value: JsonValue; readonly done: boolean } | undefined;
 
 /**
- * The rows of one query that were fetched ahead of user code. Pages grow 16 → 64 → 256 → 512. A write makes what was
+ * The rows of one query that were fetched ahead of user code. A query with a limit (`take`, `first`, `unique`) asks
+ * for all of it at once; pages of others grow 16 → 64 → 256 → 512. A write makes what was
  * not yet taken stale: the rows are dropped, and the next request tells the host how many of them were taken, so that
  * it continues behind the last of these (`STREAM_PAGE`). A loop that writes between its reads falls back to pages of
  * as many rows as it took from the last one, so that it does not read its table over and over.
@@ -20,7 +22,7 @@ export class QueryStream {
   /** Rows of the last page that user code has. */
   #taken = 0;
   #exhausted = false;
-  #pageSize = FIRST_PAGE;
+  #pageSize: number;
   #asked = false;
   #interrupted = false;
   #ended = false;
@@ -28,6 +30,7 @@ export class QueryStream {
   constructor(queryId: number, query: JsonValue) {
     this.queryId = queryId;
     this.#query = query;
+    this.#pageSize = Math.min(smallestLimit(query) ?? FIRST_PAGE, LARGEST_PAGE);
   }
 
   take(): StreamItem {
@@ -83,4 +86,16 @@ export class QueryStream {
   get needsCleanup(): boolean {
     return this.#asked && !(this.#exhausted && this.#taken === this.#rows.length);
   }
+}
+
+/** Of the `limit` operators, `null` when there is none. The host checks the query; here only its size matters. */
+function smallestLimit(query: JsonValue): number | null {
+  const operators = isJsonObject(query) ? query["operators"] : undefined;
+  if (!Array.isArray(operators)) return null;
+  let smallest: number | null = null;
+  for (const operator of operators) {
+    const limit = isJsonObject(operator) ? operator["limit"] : undefined;
+    if (typeof limit === "number" && limit > 0 && (smallest === null || limit < smallest)) smallest = limit;
+  }
+  return smallest;
 }

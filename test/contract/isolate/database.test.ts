@@ -45,6 +45,13 @@ describe("streams", () => {
     const report = await isolate.run("query", "database:firstThree", {}, { documents: items(10) });
     expect(report.value).toEqual([1, 2, 3]);
     expect(ops(report)).toEqual([["convection/queryPage"]]);
+    expect(pages(report).map(({ limit }) => limit)).toEqual([3]);
+  });
+
+  test("ISO11 a limit beyond the first page is asked for at once", async () => {
+    const report = await isolate.run("query", "database:firstTwenty", {}, { documents: items(30) });
+    expect(report.value).toHaveLength(20);
+    expect(pages(report).map(({ limit }) => limit)).toEqual([20]);
   });
 
   test("ISO12 a stream that is left early tells the host how far it was read", async () => {

@@ -133,9 +133,10 @@ async function createTable(world: CommitWorld): Promise<TableId> {
 async function run(seed: number, memoryBytes: number, transactions: number): Promise<CommitWorld> {
   const random = seeded(seed);
   const lostBatches = random() < 0.5;
+  const gatherMs = random() < 0.5 ? 0 : 8;
   const world = new CommitWorld({
     seed,
-    settings: { memoryBytes, maxRetries: 50, backoffMaxMs: 10, queueTimeoutMs: 1e9, commitStallMs: 1e9 },
+    settings: { memoryBytes, gatherMs, maxRetries: 50, backoffMaxMs: 10, queueTimeoutMs: 1e9, commitStallMs: 1e9 },
     script: {
       delay: () => random() * 3,
       commitFate: () => {

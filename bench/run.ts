@@ -1,0 +1,74 @@
+// `npm run bench`: the same work at a hand-written Worker and at Convection, alternating in one run, into RESULTS.md.
+// `--quick`: less of everything, printed only. `--only get,list`: these workloads alone, printed only.
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { build } from "../scripts/build.ts";
+import { startBaseline } from "./baseline-target.ts";
+import { compare, type Compared } from "./comparison.ts";
+import { startConvection } from "./convection-target.ts";
+import { measureCosts } from "./costs.ts";
+import { measureGrowth } from "./growth.ts";
+import { LoadGenerator } from "./load-generator.ts";
+import { markdown, type Report, writeReport } from "./report.ts";
+import { isWorkload, WORKLOADS } from "./target.ts";
+
+interface Plan {
+  readonly rounds: number;
+  readonly warmUpMs: number;
+  readonly milliseconds: number;
+  readonly growth: readonly [number, number];
+}
+
+/** Until V8 has compiled the hot paths, a call of ours costs twice as much; the baseline's few lines are warm at once. */
+const FULL: Plan = { rounds: 9, warmUpMs: 3000, milliseconds: 500, growth: [1000, 100_000] };
+const QUICK: Plan = { rounds: 1, warmUpMs: 200, milliseconds: 200, growth: [1000, 3000] };
+
+const { values } = parseArgs({ options: { quick: { type: "boolean" }, only: { type: "string" } } });
+const plan = values.quick === true ? QUICK : FULL;
+const only = values.only?.split(",");
+const unknown = only?.find((name) => !isWorkload(name));
+if (unknown !== undefined) throw new Error(`no such workload: ${unknown}. There are ${WORKLOADS.join(", ")}`);
+
+await build();
+await using generator = new LoadGenerator();
+const { compared, hotCounter } = await measureSpeed(generator);
+if (only === undefined) {
+  console.log("growth ...");
+  const growth = await measureGrowth(generator, plan.growth, plan.rounds, plan.milliseconds);
+  console.log("costs ...");
+  const costs = await measureCosts();
+  const report: Report = { compared, growth, costs, hotCounter, rounds: plan.rounds, milliseconds: plan.milliseconds };
+  if (plan === FULL) writeReport(join(import.meta.dirname, "RESULTS.md"), report);
+  console.log(markdown(report));
+}
+
+async function measureSpeed(load: LoadGenerator): Promise<Pick<Report, "compared" | "hotCounter">> {
+  await using baseline = await startBaseline();
+  await using convection = await startConvection();
+  await Promise.all([baseline.seed(1000), convection.seed(1000)]);
+  const results: Compared[] = [];
+  for (const workload of WORKLOADS) {
+    if (only !== undefined && !only.includes(workload)) continue;
+    for (const connections of [1, 32]) {
+      // oxlint-disable-next-line no-await-in-loop -- one at a time is the point
+      const one = await compare(load, { baseline, convection }, workload, connections, plan);
+      results.push(one);
+      console.log(line(one));
+    }
+  }
+  // Both counters were only written by increments, each of which was acknowledged.
+  const increments = results.filter(({ workload }) => workload === "modify" || workload === "hot");
+  const acknowledged = increments.reduce((sum, { convection: ours }) => sum + ours.answered, 0);
+  const stored = await convection.total();
+  if (stored !== acknowledged) throw new Error(`${acknowledged} increments were acknowledged, ${stored} are stored`);
+  const theirs = increments.reduce((sum, one) => sum + one.baseline.answered, 0);
+  if ((await baseline.total()) !== theirs) throw new Error("the baseline lost increments");
+  return { compared: results, hotCounter: { acknowledged, stored } };
+}
+
+function line({ workload, connections, baseline, convection, ratio, spread }: Compared): string {
+  const rates = `${baseline.perSecond.toFixed(0)} ${convection.perSecond.toFixed(0)}`;
+  const cpu = `${baseline.cpuMicroseconds.toFixed(0)} ${convection.cpuMicroseconds.toFixed(0)}`;
+  const edges = spread.map((edge) => edge.toFixed(2)).join("-");
+  return `${workload} at ${connections}: ${rates} per second, ratio ${ratio.toFixed(2)} (${edges}); CPU µs ${cpu}`;
+}
