@@ -6,7 +6,14 @@ import { FunctionHandleCodec, handleKey } from "../deploy/function-handles.ts";
 import { D1Persistence } from "../persistence/d1/d1-persistence.ts";
 import { type Deployment as DeploymentIdentity, parseDeployment } from "../protocol/deployment.ts";
 import { parseSettings } from "../protocol/parse-settings.ts";
-import { invocationLimits, type Settings, transactionLimits } from "../protocol/settings.ts";
+import {
+  invocationLimits,
+  limitNotes,
+  type Settings,
+  transactionLimitNotes,
+  transactionLimits,
+} from "../protocol/settings.ts";
+import { Admission } from "../runtime/admission.ts";
 import type { CodeSource } from "../runtime/code/code-source.ts";
 import { type Deployment, DeploymentLoader, type VariableReader } from "../runtime/code/deployments.ts";
 import { Isolates } from "../runtime/code/isolates.ts";
@@ -48,6 +55,7 @@ export function composeCore(bindings: Bindings): Core {
   const builtinVariables = { CONVEX_CLOUD_URL: identity.cloudUrl, CONVEX_SITE_URL: identity.siteUrl };
   const source = codeSource(code);
   const master = new MasterSecret(identity.secret);
+  const notes = limitNotes(settings);
   const runtime: RuntimeEnvironment = {
     isolates: new Isolates(bindings.LOADER, source, harness),
     code: source,
@@ -57,13 +65,37 @@ export function composeCore(bindings: Bindings): Core {
     random,
     log,
     limits: {
-      invocation: invocationLimits(settings),
+      invocation: invocationLimits(settings, notes),
       transaction: transactionLimits(settings),
+      transactionNotes: transactionLimitNotes(notes),
       actionTimeoutMs: settings.actionTimeoutMs,
       syscallTimeMs: settings.syscallTimeMs,
       nestingDepth: settings.nestingDepth,
       argumentBytes: settings.argsBytes,
       returnBytes: settings.returnBytes,
+      notes,
+    },
+    admission: {
+      queries: new Admission(
+        {
+          limit: settings.concurrentQueries,
+          waitMs: settings.functionQueueMs,
+          maxRunMs: settings.requestTimeoutMs,
+          kind: "queries",
+          note: notes.concurrentQueries ?? "",
+        },
+        clock,
+      ),
+      actions: new Admission(
+        {
+          limit: settings.concurrentActions,
+          waitMs: settings.actionQueueMs,
+          maxRunMs: settings.actionTimeoutMs,
+          kind: "actions",
+          note: notes.concurrentActions ?? "",
+        },
+        clock,
+      ),
     },
     instanceName: identity.instanceName,
   };
@@ -80,6 +112,7 @@ export function schemaLimits(settings: Settings): SchemaLimits {
     searchIndexesPerTable: settings.searchIndexesPerTable,
     vectorIndexesPerTable: settings.vectorIndexesPerTable,
     filterFieldsPerIndex: settings.filterFieldsPerIndex,
+    notes: limitNotes(settings),
   };
 }
 

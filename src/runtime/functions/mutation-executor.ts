@@ -36,6 +36,7 @@ export class MutationExecutor {
       now,
       random: runtime.random,
       limits: runtime.limits.transaction,
+      limitNotes: runtime.limits.transactionNotes,
       cursors: runtime.cursors,
       allocateTable: (component, name) => begin.allocateTable(component, name),
     });
@@ -50,7 +51,7 @@ export class MutationExecutor {
       );
     });
     return {
-      outcome: withWarnings(outcome, transaction, runtime.clock.now()),
+      outcome: withWarnings(outcome, { call, transaction, limits: runtime.limits, now: runtime.clock.now() }),
       effects: { readSet: transaction.readSet(), writeSet: transaction.writeSet() },
     };
   }

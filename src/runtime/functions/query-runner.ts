@@ -4,7 +4,7 @@ import type { Timestamp } from "../../engine/timestamp.ts";
 import { Transaction } from "../../engine/transaction.ts";
 import type { ReadSet } from "../../engine/read-set.ts";
 import type { FunctionCall, FunctionOutcome } from "../../protocol/execution.ts";
-import { CodedError } from "../../shared/coded-error.ts";
+import { badRequest, CodedError } from "../../shared/coded-error.ts";
 import type { Deployments } from "../code/deployments.ts";
 import { runDatabaseFunction, NeedsSnapshotError } from "./database-execution.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
@@ -37,7 +37,11 @@ export class QueryRunner {
   }
 
   /** `at` = a snapshot to read, `null` = the newest. `journal` of an earlier run keeps page borders in place. */
-  async run(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<QueryResult> {
+  run(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<QueryResult> {
+    return this.#runtime.admission.queries.admit(() => this.#run(call, at, journal));
+  }
+
+  async #run(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<QueryResult> {
     let pinned = at;
     for (let round = 0; round < MAX_ROUNDS; round++) {
       try {
@@ -61,6 +65,18 @@ export class QueryRunner {
     return head.ts;
   }
 
+  /** Throws when nobody can read at `at`: not committed yet, or pruned. */
+  async checkSnapshot(at: Timestamp): Promise<void> {
+    const { head } = await this.#persistence.read([], "latest");
+    if (at > head.ts) {
+      throw badRequest("InvalidTimestamp", `Timestamp ${at} is newer than ${head.ts}, the latest one committed.`);
+    }
+    if (at < head.retainedFrom) {
+      const message = `Timestamp ${at} is older than ${head.retainedFrom}, the oldest one retained.`;
+      throw new CodedError("OutOfRetention", "OutOfRetention", message);
+    }
+  }
+
   async #runOnce(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<QueryResult> {
     const deployment = await this.#deployments.current();
     const { app, catalog } = deployment;
@@ -75,6 +91,7 @@ export class QueryRunner {
       now,
       random: runtime.random,
       limits: runtime.limits.transaction,
+      limitNotes: runtime.limits.transactionNotes,
       cursors: runtime.cursors,
     });
     const outcome = await this.#outcome(async () => {
@@ -88,7 +105,7 @@ export class QueryRunner {
       );
     });
     return {
-      outcome: withWarnings(outcome, transaction, runtime.clock.now()),
+      outcome: withWarnings(outcome, { call, transaction, limits: runtime.limits, now: runtime.clock.now() }),
       readSet: transaction.readSet(),
       ts: snapshot.snapshotTs,
     };
