@@ -22,7 +22,8 @@ Generated from \`src/protocol/settings.ts\` by \`npm run docs\`.
 Every limit of a deployment is a variable of the Worker: in production under \`[vars]\` in \`wrangler.toml\`, on your
 machine in the environment of \`npm start\`. Times are in milliseconds and sizes in bytes, both as whole numbers. An
 unknown \`CONVECTION_\` variable or a value that can't be read stops the start with a message that names it. The ones
-that differ from their defaults are printed at start. "Row" is the line of [compatibility.md](compatibility.md) whose
+that differ from their defaults are printed at start, and the error of a limit that was changed ends with its variable, as
+in \`… (limit: 5) [CONVECTION_TRANSACTION_DOCUMENTS_READ=5]\`. "Row" is the line of [compatibility.md](compatibility.md) whose
 behaviour it bounds.
 `;
 

@@ -6,7 +6,7 @@ import { PushService } from "../deploy/push-service.ts";
 import { PushTokens } from "../deploy/push-token.ts";
 import { DEFAULT_DEPLOY_SETTINGS } from "../deploy/settings.ts";
 import { ScannedTableSizes } from "../deploy/table-sizes.ts";
-import type { Settings } from "../protocol/settings.ts";
+import { limitNotes, type Settings } from "../protocol/settings.ts";
 import { IsolateAnalyzer } from "../runtime/code/analyzer.ts";
 import { isJsonObject } from "../shared/json.ts";
 import { checkDocument } from "../values/enforce-schema.ts";
@@ -60,6 +60,7 @@ export function deployPorts(
       maxModules: settings.modules,
       maxCodeBytes: settings.codeBytes,
       maxTables: settings.tables,
+      notes: limitNotes(settings),
       builtinVariables: core.builtinVariables,
     },
   };
@@ -85,6 +86,7 @@ function rules(settings: Settings): Rules {
         nameLength: settings.envVarNameLength,
         valueBytes: settings.envVarValueBytes,
         totalBytes: settings.envVarTotalBytes,
+        notes: limitNotes(settings),
       }),
   };
 }

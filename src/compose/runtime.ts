@@ -6,7 +6,14 @@ import { FunctionHandleCodec, handleKey } from "../deploy/function-handles.ts";
 import { D1Persistence } from "../persistence/d1/d1-persistence.ts";
 import { type Deployment as DeploymentIdentity, parseDeployment } from "../protocol/deployment.ts";
 import { parseSettings } from "../protocol/parse-settings.ts";
-import { invocationLimits, type Settings, transactionLimits } from "../protocol/settings.ts";
+import {
+  invocationLimits,
+  limitNotes,
+  type Settings,
+  transactionLimitNotes,
+  transactionLimits,
+} from "../protocol/settings.ts";
+import { Admission } from "../runtime/admission.ts";
 import type { CodeSource } from "../runtime/code/code-source.ts";
 import { type Deployment, DeploymentLoader, type VariableReader } from "../runtime/code/deployments.ts";
 import { Isolates } from "../runtime/code/isolates.ts";
@@ -51,6 +58,7 @@ export function composeCore(bindings: Bindings): Core {
   const source = codeSource(code);
   const logs = new LogClient({ stub: () => bindings.LOGS.getByName(LOGS_NAME), keepAlive, clock, log });
   const master = new MasterSecret(identity.secret);
+  const notes = limitNotes(settings);
   const runtime: RuntimeEnvironment = {
     isolates: new Isolates(bindings.LOADER, source, harness),
     code: source,
@@ -61,13 +69,37 @@ export function composeCore(bindings: Bindings): Core {
     log,
     executions: logs,
     limits: {
-      invocation: invocationLimits(settings),
+      invocation: invocationLimits(settings, notes),
       transaction: transactionLimits(settings),
+      transactionNotes: transactionLimitNotes(notes),
       actionTimeoutMs: settings.actionTimeoutMs,
       syscallTimeMs: settings.syscallTimeMs,
       nestingDepth: settings.nestingDepth,
       argumentBytes: settings.argsBytes,
       returnBytes: settings.returnBytes,
+      notes,
+    },
+    admission: {
+      queries: new Admission(
+        {
+          limit: settings.concurrentQueries,
+          waitMs: settings.functionQueueMs,
+          maxRunMs: settings.requestTimeoutMs,
+          kind: "queries",
+          note: notes.concurrentQueries ?? "",
+        },
+        clock,
+      ),
+      actions: new Admission(
+        {
+          limit: settings.concurrentActions,
+          waitMs: settings.actionQueueMs,
+          maxRunMs: settings.actionTimeoutMs,
+          kind: "actions",
+          note: notes.concurrentActions ?? "",
+        },
+        clock,
+      ),
     },
     instanceName: identity.instanceName,
   };
@@ -84,6 +116,7 @@ export function schemaLimits(settings: Settings): SchemaLimits {
     searchIndexesPerTable: settings.searchIndexesPerTable,
     vectorIndexesPerTable: settings.vectorIndexesPerTable,
     filterFieldsPerIndex: settings.filterFieldsPerIndex,
+    notes: limitNotes(settings),
   };
 }
 

@@ -3,6 +3,7 @@ import { resolveCommitTs } from "../engine/commit-ts.ts";
 import { DEFAULT_COMMIT_SETTINGS } from "../engine/commit/settings.ts";
 import { indexUpdates } from "../engine/index-updates.ts";
 import { MutationExecutor } from "../runtime/functions/mutation-executor.ts";
+import { limitNotes } from "../protocol/settings.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
 import { type TransactorComposition, TransactorObject } from "../transactor/transactor.ts";
 import { encodeDocumentId } from "../values/document-id.ts";
@@ -31,6 +32,7 @@ export class Transactor extends TransactorObject<Bindings> {
         ...DEFAULT_COMMIT_SETTINGS,
         memoryBytes: settings.transactorMemoryBytes,
         maxConcurrent: settings.concurrentMutations,
+        concurrencyNote: limitNotes(settings).concurrentMutations ?? "",
         maxQueued: settings.transactorQueue,
         queueTimeoutMs: settings.functionQueueMs,
         maxRetries: settings.occRetries,

@@ -10,6 +10,7 @@ import { HANDLE_KEY } from "./function-handles.ts";
 import type { DeployPorts } from "./ports.ts";
 import { PUSH_PROGRESS } from "./push-progress.ts";
 import type { PushTicket } from "./push-token.ts";
+import type { DeploySettings } from "./settings.ts";
 import { isBuildable, type SchemaDiff, type WantedIndex } from "./schema-diff.ts";
 
 type Ports = Pick<DeployPorts, "committer" | "clock" | "random" | "settings">;
@@ -52,7 +53,7 @@ export async function flipChange(
     [indexes, drops.dropIndexes, missing, diff.newTables].every((list) => list.length === 0);
   if (same) return null;
 
-  checkTableLimit(catalog, diff, ports.settings.maxTables);
+  checkTableLimit(catalog, diff, ports.settings);
   const created = await allocate(missing, diff, catalog, ports);
   return {
     upsertTables: created.tables,
@@ -98,9 +99,13 @@ function stateOfNew(wanted: WantedIndex, tableIsNew: boolean): IndexRow["state"]
   return wanted.staged ? "ready" : "enabled";
 }
 
-function checkTableLimit(catalog: Catalog, diff: SchemaDiff, limit: number): void {
+function checkTableLimit(
+  catalog: Catalog,
+  diff: SchemaDiff,
+  { maxTables, notes }: Pick<DeploySettings, "maxTables" | "notes">,
+): void {
   const tables = [...catalog.tables()].filter((table) => !table.name.startsWith("_")).length;
-  if (diff.newTables.length > 0 && tables + diff.newTables.length > limit) {
-    throw badRequest("TooManyTables", `Number of tables cannot exceed ${limit}.`);
+  if (diff.newTables.length > 0 && tables + diff.newTables.length > maxTables) {
+    throw badRequest("TooManyTables", `Number of tables cannot exceed ${maxTables}.${notes?.tables ?? ""}`);
   }
 }

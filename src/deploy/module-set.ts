@@ -32,7 +32,7 @@ export async function loadModules(
   body: StartPushBody,
   active: AppVersion | null,
   code: CodeStore,
-  settings: Pick<DeploySettings, "maxModules" | "maxCodeBytes">,
+  settings: Pick<DeploySettings, "maxModules" | "maxCodeBytes" | "notes">,
 ): Promise<readonly LoadedModule[]> {
   if (body.nodeDependencies.length > 0) {
     throw notAvailableYet("`node.externalPackages` in convex.json");
@@ -128,13 +128,14 @@ function checkUnique(modules: readonly LoadedModule[]): void {
 
 function checkLimits(
   modules: readonly LoadedModule[],
-  settings: Pick<DeploySettings, "maxModules" | "maxCodeBytes">,
+  settings: Pick<DeploySettings, "maxModules" | "maxCodeBytes" | "notes">,
 ): void {
   const files = modules.filter((module) => !isDependency(module.path)).length;
+  const { notes } = settings;
   if (files > settings.maxModules) {
     throw badRequest(
       "InvalidModules",
-      `Too many function files (${files} > maximum ${settings.maxModules}) in "convex/". See our docs (https://docs.convex.dev/using/writing-convex-functions#using-libraries) for more details.`,
+      `Too many function files (${files} > maximum ${settings.maxModules}) in "convex/". See our docs (https://docs.convex.dev/using/writing-convex-functions#using-libraries) for more details.${notes?.modules ?? ""}`,
     );
   }
   const encoder = new TextEncoder();
@@ -142,7 +143,7 @@ function checkLimits(
   if (bytes > settings.maxCodeBytes) {
     throw badRequest(
       "ModulesTooLarge",
-      `Total module size exceeded the unzipped maximum (${mebibytes(bytes)} > maximum size ${mebibytes(settings.maxCodeBytes)})`,
+      `Total module size exceeded the unzipped maximum (${mebibytes(bytes)} > maximum size ${mebibytes(settings.maxCodeBytes)})${notes?.codeBytes ?? ""}`,
     );
   }
 }

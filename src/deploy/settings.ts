@@ -5,6 +5,8 @@ export interface DeploySettings {
   /** Bytes of all pushed sources together. */
   readonly maxCodeBytes: number;
   readonly maxTables: number;
+  /** What follows the text of a limit: the setting's name, if it was changed. */
+  readonly notes?: { readonly modules?: string; readonly codeBytes?: string; readonly tables?: string };
   /** Variables that every function sees and nobody may set: `CONVEX_CLOUD_URL`, `CONVEX_SITE_URL`. */
   readonly builtinVariables: Readonly<Record<string, string>>;
   readonly backfill: BackfillSettings;

@@ -88,11 +88,11 @@ const TEXTS: Readonly<Record<Metric, LimitText>> = {
   },
 };
 
-/** E-F-13, E-F-14. */
-export function limitError(metric: Metric, limit: number): CodedError {
+/** E-F-13, E-F-14. `note` follows the text. */
+export function limitError(metric: Metric, limit: number, note = ""): CodedError {
   const { code, errorClass, excess, unit, advice } = TEXTS[metric];
   const amount = metric === "bytesWritten" ? formatBytesCompact(limit) : `${limit}${unit}`;
-  return new CodedError(errorClass, code, `Too ${excess} (limit: ${amount})${advice}`);
+  return new CodedError(errorClass, code, `Too ${excess} (limit: ${amount})${advice}${note}`);
 }
 
 /** A line for the function's log: level WARN, metadata code `warning:<code>`. */

@@ -12,6 +12,9 @@ export interface TransactionLimits {
 
 export type Metric = keyof TransactionLimits;
 
+/** What follows the error text of a limit of the deployment; a caller's own budget has no note. */
+export type TransactionLimitNotes = Readonly<Partial<Record<Metric, string>>>;
+
 /** In the order in which warnings are logged. */
 export const METRICS = [
   "documentsRead",

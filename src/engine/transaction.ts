@@ -10,7 +10,12 @@ import { DocumentWrites, type Patch } from "./document-writes.ts";
 import { idKey } from "./index-key.ts";
 import { LargestDocuments } from "./largest-documents.ts";
 import { type LimitWarning, usageWarnings } from "./limit-texts.ts";
-import { DEFAULT_TRANSACTION_LIMITS, type Metric, type TransactionLimits } from "./limits.ts";
+import {
+  DEFAULT_TRANSACTION_LIMITS,
+  type Metric,
+  type TransactionLimitNotes,
+  type TransactionLimits,
+} from "./limits.ts";
 import type { ComponentPath, InternalId } from "./names.ts";
 import { PendingWrites } from "./pending-writes.ts";
 import type { TableRow } from "./persistence.ts";
@@ -37,6 +42,7 @@ export interface TransactionOptions {
   readonly random: Random;
   readonly cursors: CursorCodec;
   readonly limits?: TransactionLimits;
+  readonly limitNotes?: TransactionLimitNotes;
   /** Mutations only: the row a table will have when the transaction brings it into existence. */
   readonly allocateTable?: (component: ComponentPath, name: string) => TableRow;
 }
@@ -64,7 +70,10 @@ export class Transaction {
   /** Queries whose covered interval is not in `#reads` yet, because it may still move. */
   readonly #running = new Set<QueryRun>();
 
-  constructor(options: TransactionOptions, usage = new UsageMeter(options.limits ?? DEFAULT_TRANSACTION_LIMITS)) {
+  constructor(
+    options: TransactionOptions,
+    usage = new UsageMeter(options.limits ?? DEFAULT_TRANSACTION_LIMITS, options.limitNotes),
+  ) {
     const { kind, reader, catalog, schemas, now, random, cursors } = options;
     this.kind = kind;
     this.cursors = cursors;

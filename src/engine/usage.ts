@@ -1,6 +1,6 @@
 import { must } from "../shared/assert.ts";
 import { limitError } from "./limit-texts.ts";
-import { METRICS, type Metric, type TransactionLimits } from "./limits.ts";
+import { METRICS, type Metric, type TransactionLimitNotes, type TransactionLimits } from "./limits.ts";
 
 export type Usage = Readonly<Record<Metric, number>>;
 
@@ -27,9 +27,11 @@ interface Scope {
 export class UsageMeter {
   readonly #used: Record<Metric, number> = emptyUsage();
   readonly #scopes: Scope[];
+  readonly #notes: TransactionLimitNotes | undefined;
 
-  constructor(limits: TransactionLimits) {
+  constructor(limits: TransactionLimits, notes?: TransactionLimitNotes) {
     this.#scopes = [{ ceilings: limits, shown: limits, before: emptyUsage() }];
+    this.#notes = notes;
   }
 
   get used(): Usage {
@@ -118,7 +120,10 @@ export class UsageMeter {
   }
 
   #refuseBeyond(metric: Metric, extra: number): void {
-    if (this.#used[metric] + extra > this.#scope.ceilings[metric]) throw limitError(metric, this.#scope.shown[metric]);
+    const { ceilings, shown } = this.#scope;
+    if (this.#used[metric] + extra <= ceilings[metric]) return;
+    const note = shown[metric] === this.limits[metric] ? this.#notes?.[metric] : undefined;
+    throw limitError(metric, shown[metric], note);
   }
 }
 

@@ -44,6 +44,8 @@ export interface InvocationLimits {
   readonly memoryBytes: number;
   readonly logLines: number;
   readonly logLineBytes: number;
+  /** What follows the error text of each limit: the setting's name, or nothing. */
+  readonly notes: Readonly<Record<"userTimeMs" | "concurrentOperations" | "memoryBytes" | "logLines", string>>;
 }
 
 /** Table names to numbers of every component, for the synchronous `1.0/db/normalizeId`. */
@@ -61,6 +63,8 @@ export interface LogLine {
   /** Milliseconds since the epoch, real clock. */
   readonly timestamp: number;
   readonly code?: string;
+  /** `console.trace`: frames as V8 wrote them. The host maps them and makes them the last message. */
+  readonly stack?: string;
 }
 
 /** An error as thrown by user code, frames not yet source-mapped. */
@@ -83,13 +87,25 @@ export type InvocationResult =
       /** ConvexJSON text. */
       readonly value: string;
       readonly logs: readonly LogLine[];
+      readonly calls: NestedCalls;
       readonly observed: Observed;
+      /** JavaScript time of a query or mutation, ms. */
+      readonly userTimeMs: number;
       /** Names of operations still pending when an action's handler returned (E-C-8). */
       readonly unawaited?: readonly string[];
     }
-  | { readonly ok: false; readonly error: ThrownError; readonly logs: readonly LogLine[]; readonly observed: Observed }
+  | {
+      readonly ok: false;
+      readonly error: ThrownError;
+      readonly logs: readonly LogLine[];
+      readonly calls: NestedCalls;
+      readonly observed: Observed;
+    }
   /** `getSnapshotTs` was called before any read: the host pins a snapshot and runs the query again. */
   | { readonly ok: "needsSnapshot" };
+
+/** For each `1.0/runUdf` in the order of the calls: how many of `logs` were printed before it. */
+export type NestedCalls = readonly number[];
 
 /** What the function looked at, for the query cache. */
 export interface Observed {

@@ -151,9 +151,19 @@ export const SETTINGS = {
   envVarTotalBytes: bytes("CONVECTION_ENV_VAR_TOTAL_BYTES", 512 * KIB, "E-G-6", "All names and values together."),
 
   // Concurrency
-  concurrentQueries: count("CONVECTION_CONCURRENT_QUERIES", 256, "E-C-7", "Queries running at once."),
+  concurrentQueries: count(
+    "CONVECTION_CONCURRENT_QUERIES",
+    256,
+    "E-C-7",
+    "Queries running at once in one isolate of the Worker.",
+  ),
   concurrentMutations: count("CONVECTION_CONCURRENT_MUTATIONS", 256, "E-C-7", "Mutations running at once."),
-  concurrentActions: count("CONVECTION_CONCURRENT_ACTIONS", 512, "E-C-7", "Default-runtime actions running at once."),
+  concurrentActions: count(
+    "CONVECTION_CONCURRENT_ACTIONS",
+    512,
+    "E-C-7",
+    "Default-runtime actions running at once in one isolate of the Worker, those that others call included.",
+  ),
   concurrentNodeActions: count("CONVECTION_CONCURRENT_NODE_ACTIONS", 256, "E-C-7", '`"use node"` actions at once.'),
   functionQueueMs: duration(
     "CONVECTION_FUNCTION_QUEUE_MS",
@@ -270,21 +280,54 @@ type Value<K extends Key> = (typeof SETTINGS)[K] extends Setting<infer T> ? T : 
 
 export type Settings = { readonly [K in Key]: Value<K> };
 
-/** Limits of one transaction, in the words of `src/engine/limits.ts`. */
-export function transactionLimits(settings: Settings) {
-  return {
-    documentsRead: settings.transactionDocumentsRead,
-    bytesRead: settings.transactionBytesRead,
-    databaseQueries: settings.transactionDatabaseQueries,
-    documentsWritten: settings.transactionDocumentsWritten,
-    bytesWritten: settings.transactionBytesWritten,
-    functionsScheduled: settings.transactionFunctionsScheduled,
-    scheduledFunctionArgsBytes: settings.transactionScheduledArgsBytes,
-  };
+/**
+ * What follows the text of a limit error: ` [NAME=value]`, only of settings that were changed. With the defaults the
+ * texts are exactly those that apps and tests know from Convex, and docs/settings.md finds the setting by their row.
+ */
+export type LimitNotes = { readonly [K in Key]?: string };
+
+export function limitNotes(settings: Settings): LimitNotes {
+  const values: Readonly<Record<string, number | boolean>> = settings;
+  const changed = Object.entries(SETTINGS).filter(([key, setting]) => values[key] !== setting.default);
+  return Object.fromEntries(changed.map(([key, { name }]) => [key, ` [${name}=${String(values[key])}]`]));
 }
 
-export function invocationLimits(settings: Settings): InvocationLimits {
+/** Limits of one transaction, in the words of `src/engine/limits.ts`. */
+const TRANSACTION = {
+  documentsRead: "transactionDocumentsRead",
+  bytesRead: "transactionBytesRead",
+  databaseQueries: "transactionDatabaseQueries",
+  documentsWritten: "transactionDocumentsWritten",
+  bytesWritten: "transactionBytesWritten",
+  functionsScheduled: "transactionFunctionsScheduled",
+  scheduledFunctionArgsBytes: "transactionScheduledArgsBytes",
+} as const satisfies Readonly<Record<string, Key>>;
+
+export function transactionLimits(settings: Settings): Record<keyof typeof TRANSACTION, number> {
+  return renamed(TRANSACTION, (key) => settings[key]);
+}
+
+export function transactionLimitNotes(notes: LimitNotes): Record<keyof typeof TRANSACTION, string> {
+  return renamed(TRANSACTION, (key) => notes[key] ?? "");
+}
+
+function renamed<K extends string, S extends Key, T>(
+  names: Readonly<Record<K, S>>,
+  value: (key: S) => T,
+): Record<K, T> {
+  const entries = Object.entries<S>(names).map(([name, key]) => [name, value(key)] as const);
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- one entry for each name
+  return Object.fromEntries(entries) as Record<K, T>;
+}
+
+export function invocationLimits(settings: Settings, notes: LimitNotes = limitNotes(settings)): InvocationLimits {
   return {
+    notes: {
+      userTimeMs: notes.userTimeMs ?? "",
+      concurrentOperations: notes.concurrentOperations ?? "",
+      memoryBytes: notes.memoryBytes ?? "",
+      logLines: notes.logLines ?? "",
+    },
     userTimeMs: settings.userTimeMs,
     concurrentOperations: settings.concurrentOperations,
     memoryBytes: settings.memoryBytes,

@@ -132,7 +132,7 @@ export class SystemFunctions {
       // So that what is taken from the catalog is of the same moment as what is read.
       await snapshot.pin();
       const [checked = null]: readonly JsonValue[] = JSON.parse(
-        checkArguments({ path, args: query.args }, args, catalog, runtime.limits),
+        checkArguments({ path, args: query.args }, args, catalog, runtime.limits, "refused"),
       );
       return query.run(
         {

@@ -24,7 +24,12 @@ export interface CheckedValue {
 
 /** Parses and checks ConvexJSON text. Throws a `CodedError` with the text of `abi.md` §3.1 or §3.4. */
 export function parseConvexJson(text: string, limits?: ValueLimits): JsonValue {
-  return checkConvexJson(parseJson(text), limits).value;
+  return checkConvexJsonText(text, limits).value;
+}
+
+/** The same, with what the walk found out. */
+export function checkConvexJsonText(text: string, limits?: ValueLimits): CheckedValue {
+  return checkConvexJson(parseJson(text), limits);
 }
 
 /** Checks parsed ConvexJSON in one walk, which copies only what is not canonical yet. */

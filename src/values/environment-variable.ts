@@ -15,7 +15,7 @@ export function checkVariableName(name: string, limits: EnvironmentLimits = ENVI
   if (name.length > limits.nameLength) {
     throw badRequest(
       "EnvironmentVariableNameTooLong",
-      `The environment variable name ${name} is too long. Environment variable names must be less than ${limits.nameLength}.`,
+      `The environment variable name ${name} is too long. Environment variable names must be less than ${limits.nameLength}.${limits.notes?.envVarNameLength ?? ""}`,
     );
   }
 }
@@ -26,7 +26,7 @@ export function checkVariableValue(value: string, limits: EnvironmentLimits = EN
     throw badRequest(
       "EnvironmentVariableValueTooLarge",
       // The parenthesis stays open in the original text too.
-      `The environment variable value is ${bytes} bytes, which is too large. (max size: ${limits.valueBytes}`,
+      `The environment variable value is ${bytes} bytes, which is too large. (max size: ${limits.valueBytes}${limits.notes?.envVarValueBytes ?? ""}`,
     );
   }
 }
@@ -44,12 +44,13 @@ export function checkVariables(
     total += name.length + utf8Length(value);
   }
   if (entries.length > limits.variables) {
-    throw badRequest("EnvVarLimitMet", `The environment variable limit (${limits.variables}) has been met.`);
+    const note = limits.notes?.envVars ?? "";
+    throw badRequest("EnvVarLimitMet", `The environment variable limit (${limits.variables}) has been met.${note}`);
   }
   if (total > limits.totalBytes) {
     throw badRequest(
       "EnvVarTotalSizeLimitMet",
-      `The environment variables take ${total} bytes in total, which is too large. (max size: ${limits.totalBytes})`,
+      `The environment variables take ${total} bytes in total, which is too large. (max size: ${limits.totalBytes})${limits.notes?.envVarTotalBytes ?? ""}`,
     );
   }
 }

@@ -39,6 +39,15 @@ export interface SchemaLimits {
   readonly vectorIndexesPerTable: number;
   readonly minDimensions: number;
   readonly maxDimensions: number;
+  /** What follows the text of a limit: the setting's name, if it was changed. */
+  readonly notes?: {
+    readonly tables?: string;
+    readonly indexesPerTable?: string;
+    readonly fieldsPerIndex?: string;
+    readonly filterFieldsPerIndex?: string;
+    readonly searchIndexesPerTable?: string;
+    readonly vectorIndexesPerTable?: string;
+  };
 }
 
 export const SCHEMA_LIMITS: SchemaLimits = {
@@ -58,6 +67,13 @@ export interface EnvironmentLimits {
   readonly nameLength: number;
   readonly valueBytes: number;
   readonly totalBytes: number;
+  /** What follows the text of a limit: the setting's name, if it was changed. */
+  readonly notes?: {
+    readonly envVars?: string;
+    readonly envVarNameLength?: string;
+    readonly envVarValueBytes?: string;
+    readonly envVarTotalBytes?: string;
+  };
 }
 
 export const ENVIRONMENT_LIMITS: EnvironmentLimits = {

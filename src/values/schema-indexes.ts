@@ -84,7 +84,11 @@ function parseDefinition(source: Source, type: IndexSchemaDefinition["type"]): I
 function parseFields(source: Source): readonly string[] {
   const fields = fieldPaths(source, "fields");
   if (fields.length > source.limits.fieldsPerIndex) {
-    throw badRequest("IndexTooManyFields", `Indexes may have up to ${source.limits.fieldsPerIndex} fields.`);
+    const { fieldsPerIndex, notes } = source.limits;
+    throw badRequest(
+      "IndexTooManyFields",
+      `Indexes may have up to ${fieldsPerIndex} fields.${notes?.fieldsPerIndex ?? ""}`,
+    );
   }
   for (const field of fields) checkIndexable(field);
   const duplicate = fields.find((field, i) => fields.indexOf(field) !== i);
@@ -120,7 +124,7 @@ function parseFilterFields(source: Source): readonly string[] {
   if (fields.length > source.limits.filterFieldsPerIndex) {
     throw badRequest(
       "IndexTooManyFilterFields",
-      `Search indexes may have up to ${source.limits.filterFieldsPerIndex} filter fields.`,
+      `Search indexes may have up to ${source.limits.filterFieldsPerIndex} filter fields.${source.limits.notes?.filterFieldsPerIndex ?? ""}`,
     );
   }
   return fields;
@@ -173,13 +177,14 @@ function checkCounts(table: string, indexes: readonly IndexSchema[], limits: Sch
   const count = (type: IndexSchemaDefinition["type"]) =>
     indexes.filter(({ definition }) => definition.type === type).length;
   const rules = [
-    [indexes.length, limits.indexesPerTable, "indexes"],
-    [count("search"), limits.searchIndexesPerTable, "search indexes"],
-    [count("vector"), limits.vectorIndexesPerTable, "vector indexes"],
+    [indexes.length, "indexesPerTable", "indexes"],
+    [count("search"), "searchIndexesPerTable", "search indexes"],
+    [count("vector"), "vectorIndexesPerTable", "vector indexes"],
   ] as const;
-  for (const [actual, maximum, what] of rules) {
-    if (actual > maximum)
-      throw badRequest("TooManyIndexes", `Table "${table}" cannot have more than ${maximum} ${what}.`);
+  for (const [actual, limit, what] of rules) {
+    if (actual <= limits[limit]) continue;
+    const note = limits.notes?.[limit] ?? "";
+    throw badRequest("TooManyIndexes", `Table "${table}" cannot have more than ${limits[limit]} ${what}.${note}`);
   }
 }
 

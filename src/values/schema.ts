@@ -28,7 +28,7 @@ export function parseSchema(json: JsonValue, limits: SchemaLimits = SCHEMA_LIMIT
   if (!isJsonObject(json) || !Array.isArray(json["tables"])) throw malformed("it has no list of tables");
   const listed: readonly JsonValue[] = json["tables"];
   if (listed.length > limits.tables) {
-    throw badRequest("TooManyTables", `Number of tables cannot exceed ${limits.tables}.`);
+    throw badRequest("TooManyTables", `Number of tables cannot exceed ${limits.tables}.${limits.notes?.tables ?? ""}`);
   }
   const tables = new Map<string, TableSchema>();
   for (const item of listed) {

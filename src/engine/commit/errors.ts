@@ -4,11 +4,11 @@ const SPREAD_OUT =
   "Too many concurrent requests in a short period of time. Spread out your requests out over time or throttle them to avoid errors.";
 
 /** E-C-7: every slot stayed taken for the whole time a caller may wait. */
-export function tooManyConcurrentMutations(limit: number): CodedError {
+export function tooManyConcurrentMutations(limit: number, note: string): CodedError {
   return new CodedError(
     "RateLimited",
     "TooManyConcurrentRequests",
-    `Too many concurrent requests. Your backend is limited to ${limit} concurrent mutations.`,
+    `Too many concurrent requests. Your backend is limited to ${limit} concurrent mutations.${note}`,
   );
 }
 

@@ -7,6 +7,8 @@ const MAX_FUNCTIONS = 1_000;
 
 export interface LaneSettings {
   readonly maxConcurrent: number;
+  /** Follows the text of the refusal. */
+  readonly concurrencyNote: string;
   readonly maxQueued: number;
   readonly queueTimeoutMs: number;
 }
@@ -180,7 +182,7 @@ export class Lanes {
     const now = this.#clock.now();
     const overdue = this.#ready.filter((waiter) => waiter.state === "ready" && waiter.deadline <= now);
     for (const waiter of overdue) {
-      this.#drop(waiter, tooManyConcurrentMutations(this.#settings.maxConcurrent));
+      this.#drop(waiter, tooManyConcurrentMutations(this.#settings.maxConcurrent, this.#settings.concurrencyNote));
       this.#leaveLane(waiter.lane);
     }
     for (const lane of this.#occupied) {

@@ -4,6 +4,8 @@ export interface CommitSettings {
   readonly memoryBytes: number;
   /** Mutations whose user code runs at the same time. */
   readonly maxConcurrent: number;
+  /** Follows the text that refuses one more. */
+  readonly concurrencyNote: string;
   /** Mutations that wait for their turn; one more is refused. */
   readonly maxQueued: number;
   readonly queueTimeoutMs: number;
@@ -34,6 +36,7 @@ export interface CommitSettings {
 export const DEFAULT_COMMIT_SETTINGS: CommitSettings = {
   memoryBytes: 64 * 1024 * 1024,
   maxConcurrent: 256,
+  concurrencyNote: "",
   maxQueued: 2_000,
   queueTimeoutMs: 5_000,
   maxRetries: 4,

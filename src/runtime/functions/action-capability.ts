@@ -5,10 +5,12 @@ import { CodedError, notAvailableYet } from "../../shared/coded-error.ts";
 import type { JsonValue } from "../../shared/json.ts";
 import { ownValue } from "../../shared/own-value.ts";
 import type { App, ResolvedFunction } from "../code/app.ts";
+import { sourceMapsOf } from "../code/app-source-maps.ts";
 import { type Deployment, tableMap } from "../code/deployments.ts";
 import { actionSyscalls } from "../syscalls/action-table.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { FunctionError } from "./failure.ts";
+import { withStacks } from "./log-lines.ts";
 import type { QueryRunner } from "./query-runner.ts";
 
 /** What one running action may reach. Its code, variables and rights are fixed when it starts. */
@@ -35,6 +37,8 @@ const INTERNAL = "Your request couldn't be completed. Try again later.";
 export class ActionCapability extends RpcTarget implements HostCapability {
   readonly #execution: ActionExecution;
   readonly #abort = Promise.withResolvers<never>();
+  /** Lines that arrived and were not handed on yet; they keep their order. */
+  #logged: Promise<void> = Promise.resolve();
   #ended = false;
 
   constructor(execution: ActionExecution) {
@@ -82,8 +86,10 @@ export class ActionCapability extends RpcTarget implements HostCapability {
   log(lines: string): Promise<void> {
     this.#assertRunning();
     const parsed: readonly LogLine[] = JSON.parse(lines);
-    this.#execution.onLog(parsed);
-    return Promise.resolve();
+    const { runtime, deployment, onLog } = this.#execution;
+    const mapped = withStacks(parsed, sourceMapsOf(runtime.code, deployment.app.version));
+    this.#logged = this.#logged.then(async () => onLog(await mapped));
+    return this.#logged;
   }
 
   storeBlob(): Promise<string> {

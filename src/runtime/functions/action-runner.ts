@@ -11,8 +11,10 @@ import { checkArguments, checkReturnValue } from "./arguments.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { Execution } from "./execution.ts";
 import { describeThrown, failureOf, FunctionError, plainFailure } from "./failure.ts";
+import { withStacks } from "./log-lines.ts";
 import type { QueryRunner } from "./query-runner.ts";
 import { resolveFunction } from "./resolve.ts";
+import { sizeWarnings } from "./warnings.ts";
 
 /**
  * The one entry point of every action, whoever calls it. At most once: nothing here or above starts a second run,
@@ -34,7 +36,7 @@ export class ActionRunner {
   async run(call: FunctionCall, depth = 0): Promise<FunctionOutcome> {
     const execution = new Execution(this.#runtime, call, "Action");
     try {
-      const outcome = await this.#run(call, depth, execution);
+      const outcome = await this.#runtime.admission.actions.admit(() => this.#run(call, depth, execution));
       execution.completed(outcome);
       return outcome;
     } catch (error) {
@@ -70,7 +72,7 @@ export class ActionRunner {
   ): Promise<FunctionOutcome> {
     const runtime = this.#runtime;
     const { limits } = runtime;
-    const args = checkArguments(found, call.args, deployment.catalog, limits);
+    const args = checkArguments(found, call.args, deployment.catalog, limits, "refused");
     const execution: ActionExecution = {
       runtime,
       deployment,
@@ -98,7 +100,7 @@ export class ActionRunner {
     };
     const harness = await runtime.isolates.harness(deployment.app, deployment.variables, "action");
     const capability = new ActionCapability(execution);
-    const deadline = timeLimit(limits.actionTimeoutMs);
+    const deadline = timeLimit(limits.actionTimeoutMs, limits.notes.actionTimeoutMs ?? "");
     try {
       const text = await Promise.race([
         harness.run(JSON.stringify(invocation), capability),
@@ -106,7 +108,7 @@ export class ActionRunner {
         capability.aborted,
       ]);
       const result: InvocationResult = JSON.parse(text);
-      return await this.#finish(deployment, found, result, logLines);
+      return await this.#finish(deployment, found, call, result, logLines);
     } finally {
       deadline.cancel();
       capability.end();
@@ -116,19 +118,20 @@ export class ActionRunner {
   async #finish(
     deployment: Deployment & { readonly app: App },
     found: ResolvedFunction,
+    call: FunctionCall,
     result: InvocationResult,
     logLines: FunctionLogLine[],
   ): Promise<FunctionOutcome> {
     if (result.ok === "needsSnapshot") throw new Error("an action asked for a snapshot");
-    logLines.push(...result.logs);
-    if (!result.ok) {
-      const failure = await describeThrown(result.error, sourceMapsOf(this.#runtime.code, deployment.app.version));
-      return { ok: false, error: failure, logLines };
-    }
+    const maps = sourceMapsOf(this.#runtime.code, deployment.app.version);
+    logLines.push(...(await withStacks(result.logs, maps)));
+    if (!result.ok) return { ok: false, error: await describeThrown(result.error, maps), logLines };
     if (result.unawaited !== undefined && result.unawaited.length > 0) {
       logLines.push(unawaitedWarning(result.unawaited, this.#runtime.clock.now()));
     }
-    checkReturnValue(found, result.value, deployment.catalog, this.#runtime.limits);
+    const { clock, limits } = this.#runtime;
+    logLines.push(...sizeWarnings("action", call.args.length, result.value.length, limits, clock.now()));
+    checkReturnValue(found, result.value, deployment.catalog, limits);
     return { ok: true, value: result.value, logLines };
   }
 }
@@ -149,10 +152,10 @@ function unawaitedWarning(names: readonly string[], now: number): LogLine {
 }
 
 /** E-C-1. The isolate can't be stopped from outside: its call loses its rights and its result is ignored. */
-function timeLimit(ms: number): { readonly expired: Promise<never>; cancel(): void } {
+function timeLimit(ms: number, note: string): { readonly expired: Promise<never>; cancel(): void } {
   const { promise, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
-    const message = `Function execution timed out (maximum duration: ${ms / 1000}s)`;
+    const message = `Function execution timed out (maximum duration: ${ms / 1000}s)${note}`;
     reject(new FunctionError(plainFailure(message)));
   }, ms);
   promise.catch(() => undefined);

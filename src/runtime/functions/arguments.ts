@@ -3,35 +3,43 @@ import type { Catalog } from "../../engine/catalog.ts";
 import type { JsonValue } from "../../shared/json.ts";
 import { CodedError } from "../../shared/coded-error.ts";
 import { formatBytes } from "../../values/format-bytes.ts";
-import { parseConvexJson } from "../../values/convex-json.ts";
+import { type CheckedValue, checkConvexJsonText } from "../../values/convex-json.ts";
 import { checkArgs, checkReturns } from "../../values/check-validator.ts";
+import { mayExceedLimits } from "../../values/scan-json.ts";
 import { FunctionError, plainFailure } from "./failure.ts";
 import { tableNames } from "./table-names.ts";
+
+const NO_COMMIT_TS = "an unresolved commit timestamp can be passed only from a mutation to the functions it runs";
 
 export interface SizeLimits {
   readonly argumentBytes: number;
   readonly returnBytes: number;
+  readonly notes: { readonly argsBytes?: string; readonly returnBytes?: string };
 }
 
 /**
  * Checks the arguments of a call before user code runs and returns them as the JSON text of an array.
- * `text` is a ConvexJSON array, or an object that stands for the single argument (S1-26).
+ * `text` is a ConvexJSON array, or an object that stands for the single argument (S1-26). Only a mutation may pass
+ * unresolved commit timestamps, to the functions in its transaction (`abi.md` §3.3).
  */
 export function checkArguments(
   found: Pick<ResolvedFunction, "path" | "args">,
   text: string,
   catalog: Catalog,
   limits: SizeLimits,
+  commitTs: "allowed" | "refused",
 ): string {
   const { path } = found;
   if (text.length > limits.argumentBytes) {
     throw new FunctionError(
       plainFailure(
-        `Arguments for ${path.module}:${path.function} are too large (actual: ${formatBytes(text.length)}, limit: ${formatBytes(limits.argumentBytes)})`,
+        `Arguments for ${path.module}:${path.function} are too large (actual: ${formatBytes(text.length)}, limit: ${formatBytes(limits.argumentBytes)})${limits.notes.argsBytes ?? ""}`,
       ),
     );
   }
-  const args = decode(text, (reason) => `Invalid arguments for ${path.module}:${path.function}: ${reason}`);
+  const invalid = (reason: string): string => `Invalid arguments for ${path.module}:${path.function}: ${reason}`;
+  const { value: args, hasCommitTs } = decode(text, invalid);
+  if (hasCommitTs && commitTs === "refused") throw new FunctionError(plainFailure(invalid(NO_COMMIT_TS)));
   const list: readonly JsonValue[] = Array.isArray(args) ? args : [args];
   if (found.args !== null) {
     const mistake = checkArgs(found.args, list, tableNames(catalog, path.component));
@@ -46,19 +54,30 @@ export function checkReturnValue(found: ResolvedFunction, text: string, catalog:
   if (text.length > limits.returnBytes) {
     throw new FunctionError(
       plainFailure(
-        `Function ${path.module}:${path.function} return value is too large (actual: ${formatBytes(text.length)}, limit: ${formatBytes(limits.returnBytes)})`,
+        `Function ${path.module}:${path.function} return value is too large (actual: ${formatBytes(text.length)}, limit: ${formatBytes(limits.returnBytes)})${limits.notes.returnBytes ?? ""}`,
       ),
     );
   }
+  if (found.returns === null && !mayExceedLimits(text)) return;
+  const { value } = decode(
+    text,
+    (reason) => `Function ${path.module}:${path.function} return value invalid: ${reason}`,
+  );
   if (found.returns === null) return;
-  const value = decode(text, (reason) => `Function ${path.module}:${path.function} return value invalid: ${reason}`);
   const mistake = checkReturns(found.returns, value, tableNames(catalog, path.component));
   if (mistake !== null) throw new FunctionError(plainFailure(`${mistake}\n`));
 }
 
-function decode(text: string, describe: (reason: string) => string): JsonValue {
+/** A client of a query could never learn what the timestamp became. In ConvexJSON text only the placeholder reads so. */
+export function refuseCommitTs({ path }: ResolvedFunction, text: string): void {
+  if (!text.includes('{"$commitTs":null}')) return;
+  const reason = "queries cannot return an unresolved commit timestamp";
+  throw new FunctionError(plainFailure(`Function ${path.module}:${path.function} return value invalid: ${reason}`));
+}
+
+function decode(text: string, describe: (reason: string) => string): CheckedValue {
   try {
-    return parseConvexJson(text);
+    return checkConvexJsonText(text);
   } catch (error) {
     if (error instanceof CodedError) throw new FunctionError(plainFailure(describe(error.message)));
     throw error;

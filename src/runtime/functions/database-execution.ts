@@ -16,9 +16,13 @@ import type { ResolvedFunction } from "../code/app.ts";
 import { tableMap } from "../code/deployments.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
 import { databaseSyscalls } from "../syscalls/database-table.ts";
-import { checkArguments, checkReturnValue } from "./arguments.ts";
+import { checkArguments, checkReturnValue, refuseCommitTs } from "./arguments.ts";
 import type { DatabaseScope } from "./environment.ts";
 import { describeThrown, failureOf, FunctionError, plainFailure } from "./failure.ts";
+import { mergeLines, withStacks } from "./log-lines.ts";
+import { durationWarning } from "./warnings.ts";
+
+const NESTED_CALL = "1.0/runUdf";
 
 /** The isolate asked for a snapshot timestamp before anything was read: pin one and run again. */
 export class NeedsSnapshotError extends Error {
@@ -51,7 +55,8 @@ export class DatabaseExecution {
   readonly database: FunctionScope;
   /** Lines of this function and, at the place of the call, those of nested ones. */
   logLines: FunctionLogLine[] = [];
-  readonly #nestedLines: FunctionLogLine[] = [];
+  /** Lines of nested calls, a group for each call in the order of the calls. */
+  readonly #nestedLines: FunctionLogLine[][] = [];
   #syscallMs = 0;
   readonly #aborted = Promise.withResolvers<never>();
   #running = true;
@@ -68,13 +73,16 @@ export class DatabaseExecution {
     return this.found.path.component;
   }
 
+  /** Of the nested call that is being answered. */
   addNestedLines(lines: readonly FunctionLogLine[]): void {
-    this.#nestedLines.push(...lines);
+    this.#nestedLines.at(-1)?.push(...lines);
   }
 
   async run(args: string): Promise<FunctionOutcome> {
-    const { runtime, deployment, context, now, transaction } = this.scope;
-    const checked = checkArguments(this.found, args, deployment.catalog, runtime.limits);
+    const { runtime, deployment, context, now, transaction, depth } = this.scope;
+    // A mutation may pass its commit timestamp on to what it calls; nobody else has one.
+    const commitTs = depth > 0 ? "allowed" : "refused";
+    const checked = checkArguments(this.found, args, deployment.catalog, runtime.limits, commitTs);
     const snapshotTs = transaction.snapshotTs;
     const invocation: Invocation = {
       kind: this.found.udfType === "Mutation" ? "mutation" : "query",
@@ -102,13 +110,16 @@ export class DatabaseExecution {
 
   async #finish(result: InvocationResult): Promise<FunctionOutcome> {
     if (result.ok === "needsSnapshot") throw new NeedsSnapshotError();
-    const { runtime, deployment } = this.scope;
-    this.logLines = mergeLines(result.logs, this.#nestedLines);
+    const { runtime, deployment, depth } = this.scope;
+    const maps = sourceMapsOf(runtime.code, deployment.app.version);
+    this.logLines = mergeLines(await withStacks(result.logs, maps), result.calls, this.#nestedLines);
     if (!result.ok) {
-      const failure = await describeThrown(result.error, sourceMapsOf(runtime.code, deployment.app.version));
-      return { ok: false, error: failure, logLines: this.logLines };
+      return { ok: false, error: await describeThrown(result.error, maps), logLines: this.logLines };
     }
+    const slow = durationWarning(result.userTimeMs, runtime.limits.invocation.userTimeMs, runtime.clock.now());
+    if (slow !== null) this.logLines.push(slow);
     checkReturnValue(this.found, result.value, deployment.catalog, runtime.limits);
+    if (depth === 0 && this.found.udfType === "Query") refuseCommitTs(this.found, result.value);
     return { ok: true, value: result.value, logLines: this.logLines };
   }
 
@@ -130,7 +141,8 @@ export class DatabaseExecution {
     }
     this.#syscallMs += clock.now() - started;
     if (this.#syscallMs > limits.syscallTimeMs) {
-      this.#abort(new FunctionError(plainFailure("Your request timed out performing too many system operations.")));
+      const message = `Your request timed out performing too many system operations.${limits.notes.syscallTimeMs ?? ""}`;
+      this.#abort(new FunctionError(plainFailure(message)));
       throw new Error("The function has ended.");
     }
     return JSON.stringify(responses);
@@ -142,6 +154,7 @@ export class DatabaseExecution {
       if (handler === undefined) {
         throw new CodedError("BadRequest", "UnknownAsyncOperation", `Unknown async operation ${op}`);
       }
+      if (op === NESTED_CALL) this.#nestedLines.push([]);
       const parsed: JsonValue = JSON.parse(args);
       return { ok: true, result: await handler(this, parsed) };
     } catch (error) {
@@ -191,10 +204,4 @@ class DatabaseCapability extends RpcTarget implements HostCapability {
   getBlob(): Promise<null> {
     return Promise.reject(new Error("Queries and mutations have no blob storage."));
   }
-}
-
-/** A function's own lines with those of the calls it made, by time; its own first where times are equal. */
-function mergeLines(own: readonly FunctionLogLine[], nested: readonly FunctionLogLine[]): FunctionLogLine[] {
-  if (nested.length === 0) return [...own];
-  return [...own, ...nested].sort((a, b) => a.timestamp - b.timestamp);
 }

@@ -1,13 +1,15 @@
 import type { Transaction } from "../../engine/transaction.ts";
-import type { TransactionLimits } from "../../engine/limits.ts";
+import type { TransactionLimitNotes, TransactionLimits } from "../../engine/limits.ts";
 import type { CursorCodec } from "../../engine/cursor.ts";
 import type { RequestContext } from "../../protocol/execution.ts";
 import type { ExecutionLog } from "../../protocol/function-log.ts";
 import type { Identity } from "../../protocol/identity.ts";
 import type { InvocationLimits } from "../../protocol/invocation.ts";
+import type { LimitNotes } from "../../protocol/settings.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { Log } from "../../shared/log.ts";
 import type { Random } from "../../shared/random.ts";
+import type { Admission } from "../admission.ts";
 import type { App } from "../code/app.ts";
 import type { CodeSource } from "../code/code-source.ts";
 import type { Deployment } from "../code/deployments.ts";
@@ -19,10 +21,13 @@ import type { SizeLimits } from "./arguments.ts";
 export interface RuntimeLimits extends SizeLimits {
   readonly invocation: InvocationLimits;
   readonly transaction: TransactionLimits;
+  readonly transactionNotes: TransactionLimitNotes;
   readonly actionTimeoutMs: number;
   /** Sum of the time that one query or mutation may spend in syscalls (E-C-4). */
   readonly syscallTimeMs: number;
   readonly nestingDepth: number;
+  /** What follows the texts of the limits above. */
+  readonly notes: LimitNotes;
 }
 
 /** What every runner needs. Built once per isolate by the composition root. */
@@ -37,6 +42,8 @@ export interface RuntimeEnvironment {
   /** Of queries and actions; mutations are logged by whoever asked the committer for them. */
   readonly executions: ExecutionLog;
   readonly limits: RuntimeLimits;
+  /** Turns of this isolate's queries and actions; mutations take theirs in the Transactor. */
+  readonly admission: { readonly queries: Admission; readonly actions: Admission };
   readonly instanceName: string;
 }
 

@@ -1,4 +1,5 @@
 import type { Committer, FunctionCall, FunctionOutcome, MutationCall, UdfType } from "../../protocol/execution.ts";
+import { requireWriteAccess } from "../../auth/authorization.ts";
 import type { Timestamp } from "../../engine/timestamp.ts";
 import type { Deployments } from "../code/deployments.ts";
 import type { ActionRunner } from "./action-runner.ts";
@@ -23,9 +24,10 @@ export class Functions {
     this.#committer = committer;
   }
 
-  /** At `at`, or at a snapshot not older than any acknowledged commit. */
+  /** At `at`, which a caller chose, or at a snapshot not older than any acknowledged commit. */
   async runQuery(call: FunctionCall, at?: Timestamp): Promise<FunctionOutcome> {
-    return (await this.#queries.run(call, at ?? null, null)).outcome;
+    if (at !== undefined) await this.#queries.checkSnapshot(at);
+    return this.#runQueryAt(call, at ?? null);
   }
 
   runMutation(call: MutationCall): Promise<FunctionOutcome> {
@@ -36,7 +38,7 @@ export class Functions {
     return this.#actions.run(call);
   }
 
-  /** By the function's own kind. `udfType` is null when there is no such function. */
+  /** By the function's own kind, if the caller may run that. `udfType` is null when there is no such function. */
   async runAny(call: FunctionCall): Promise<{ readonly udfType: UdfType | null; readonly outcome: FunctionOutcome }> {
     const { app } = await this.#deployments.current();
     try {
@@ -55,9 +57,11 @@ export class Functions {
       case "Query":
         return this.runQuery(call);
       case "Mutation":
+        requireWriteAccess(call.identity);
         return this.runMutation({ ...call, v: 1, idempotency: null });
       case "Action":
       case "HttpAction":
+        requireWriteAccess(call.identity);
         return this.runAction(call);
     }
   }
@@ -65,7 +69,11 @@ export class Functions {
   /** All at one snapshot, outcomes in order. */
   async queryBatch(calls: readonly FunctionCall[]): Promise<readonly FunctionOutcome[]> {
     const ts = await this.latestTs();
-    return Promise.all(calls.map((call) => this.runQuery(call, ts)));
+    return Promise.all(calls.map((call) => this.#runQueryAt(call, ts)));
+  }
+
+  async #runQueryAt(call: FunctionCall, at: Timestamp | null): Promise<FunctionOutcome> {
+    return (await this.#queries.run(call, at, null)).outcome;
   }
 
   latestTs(): Promise<Timestamp> {

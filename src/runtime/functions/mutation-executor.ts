@@ -43,6 +43,7 @@ export class MutationExecutor {
       now,
       random: runtime.random,
       limits: runtime.limits.transaction,
+      limitNotes: runtime.limits.transactionNotes,
       cursors: runtime.cursors,
       allocateTable: (component, name) => begin.allocateTable(component, name),
     });
@@ -56,7 +57,7 @@ export class MutationExecutor {
         call.args,
       );
     });
-    const outcome = withWarnings(result, transaction, runtime.clock.now());
+    const outcome = withWarnings(result, { call, transaction, limits: runtime.limits, now: runtime.clock.now() });
     return {
       outcome,
       effects: { readSet: transaction.readSet(), writeSet: transaction.writeSet() },

@@ -5,7 +5,7 @@ import { Transaction } from "../../engine/transaction.ts";
 import type { ReadSet } from "../../engine/read-set.ts";
 import type { FunctionCall, FunctionOutcome } from "../../protocol/execution.ts";
 import type { UsageStats } from "../../protocol/function-log.ts";
-import { CodedError } from "../../shared/coded-error.ts";
+import { badRequest, CodedError } from "../../shared/coded-error.ts";
 import type { CurrentDeployment } from "../code/deployments.ts";
 import { runDatabaseFunction, NeedsSnapshotError } from "./database-execution.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
@@ -46,7 +46,8 @@ export class QueryRunner {
   async run(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<QueryResult> {
     const execution = new Execution(this.#runtime, call, "Query");
     try {
-      const { usage, ...result } = await this.#runUntilConsistent(call, at, journal);
+      const run = () => this.#runUntilConsistent(call, at, journal);
+      const { usage, ...result } = await this.#runtime.admission.queries.admit(run);
       execution.completed(result.outcome, { usage });
       return result;
     } catch (error) {
@@ -79,6 +80,18 @@ export class QueryRunner {
     return head.ts;
   }
 
+  /** Throws when nobody can read at `at`: not committed yet, or pruned. */
+  async checkSnapshot(at: Timestamp): Promise<void> {
+    const { head } = await this.#persistence.read([], "latest");
+    if (at > head.ts) {
+      throw badRequest("InvalidTimestamp", `Timestamp ${at} is newer than ${head.ts}, the latest one committed.`);
+    }
+    if (at < head.retainedFrom) {
+      const message = `Timestamp ${at} is older than ${head.retainedFrom}, the oldest one retained.`;
+      throw new CodedError("OutOfRetention", "OutOfRetention", message);
+    }
+  }
+
   async #runOnce(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<MeasuredResult> {
     const deployment = await this.#deployments.current();
     const { app, catalog } = deployment;
@@ -93,6 +106,7 @@ export class QueryRunner {
       now,
       random: runtime.random,
       limits: runtime.limits.transaction,
+      limitNotes: runtime.limits.transactionNotes,
       cursors: runtime.cursors,
     });
     const outcome = await this.#outcome(async () => {
@@ -106,7 +120,7 @@ export class QueryRunner {
       );
     });
     return {
-      outcome: withWarnings(outcome, transaction, runtime.clock.now()),
+      outcome: withWarnings(outcome, { call, transaction, limits: runtime.limits, now: runtime.clock.now() }),
       readSet: transaction.readSet(),
       ts: snapshot.snapshotTs,
       usage: usageOf(transaction),

@@ -1,4 +1,4 @@
-import type { InvocationLimits, LogLevel, LogLine } from "../../protocol/invocation.ts";
+import type { InvocationLimits, LogLevel, LogLine, NestedCalls } from "../../protocol/invocation.ts";
 import { logLine } from "./console.ts";
 
 /**
@@ -10,6 +10,7 @@ export class CallLog {
   readonly #send: ((lines: string) => Promise<void>) | undefined;
   readonly #sending = new Set<Promise<void>>();
   #unsent: LogLine[] = [];
+  readonly #calls: number[] = [];
   #count = 0;
   #scheduled = false;
 
@@ -18,15 +19,26 @@ export class CallLog {
     this.#send = send;
   }
 
-  print(level: LogLevel, messages: readonly string[]): void {
-    const { logLines, logLineBytes } = this.#limits;
+  /** Where the function called another one: the callee's lines belong between those before and after it. */
+  get calls(): NestedCalls {
+    return this.#calls;
+  }
+
+  markCall(): void {
+    this.#calls.push(this.#count);
+  }
+
+  /** `stack`: frames that follow the messages. */
+  print(level: LogLevel, messages: readonly string[], stack?: string): void {
+    const { logLines, logLineBytes, notes } = this.#limits;
     if (this.#count >= logLines) return;
     this.#count++;
     if (this.#count === logLines) {
-      const text = `Log overflow (maximum ${logLines}). Remaining log lines omitted.`;
+      const text = `Log overflow (maximum ${logLines}). Remaining log lines omitted.${notes.logLines}`;
       this.#unsent.push(logLine("ERROR", [text], logLineBytes));
     } else {
-      this.#unsent.push(logLine(level, messages, logLineBytes));
+      const line = logLine(level, messages, logLineBytes);
+      this.#unsent.push(stack === undefined ? line : { ...line, stack });
     }
     if (this.#send !== undefined && !this.#scheduled) {
       this.#scheduled = true;

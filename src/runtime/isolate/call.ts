@@ -16,6 +16,9 @@ export type Stop =
   /** The host did not answer: no outcome of the function at all. */
   | { readonly kind: "hostFailed"; readonly error: unknown };
 
+/** The host keeps one group of log lines for each, in the order of the calls. */
+const NESTED_CALL = "1.0/runUdf";
+
 const TOO_MANY_OPERATIONS =
   "Too many concurrent operations. See https://docs.convex.dev/functions/actions#limits for more information.";
 
@@ -69,13 +72,17 @@ export class Call {
   asyncSyscall(op: string, args: string): Promise<string> {
     if (this.finished || this.stop !== undefined) return new Promise(() => undefined);
     const channel = this.ordered ?? this.#concurrent;
+    if (op === NESTED_CALL) this.logs.markCall();
     if (channel === undefined) throw new Error("A call has one channel for syscalls");
     return channel.call(op, args);
   }
 
   /** Counts a pending operation of an action until the returned function is called. Throws E-C-6 at the limit. */
   beginOperation(name: string): () => void {
-    if (this.#operations.size >= this.invocation.limits.concurrentOperations) throw new Error(TOO_MANY_OPERATIONS);
+    const { concurrentOperations, notes } = this.invocation.limits;
+    if (this.#operations.size >= concurrentOperations) {
+      throw new Error(`${TOO_MANY_OPERATIONS}${notes.concurrentOperations}`);
+    }
     if (name === "fetch") this.usedNetwork = true;
     const id = this.#nextOperation++;
     this.#operations.set(id, name);
@@ -113,6 +120,10 @@ export class Call {
     this.timers.clear();
   }
 
+  get userTimeMs(): number {
+    return this.#userTime;
+  }
+
   /** JavaScript time runs from here … */
   startUserTime(): void {
     this.#runningSince = monotonicClock();
@@ -125,7 +136,8 @@ export class Call {
     this.#runningSince = undefined;
     const limit = this.invocation.limits.userTimeMs;
     if (this.deterministic && this.#userTime > limit) {
-      const error = new Error(`Function execution timed out (maximum duration: ${limit / 1000}s)`);
+      const { notes } = this.invocation.limits;
+      const error = new Error(`Function execution timed out (maximum duration: ${limit / 1000}s)${notes.userTimeMs}`);
       this.fail({ kind: "timeout", error });
     }
   }

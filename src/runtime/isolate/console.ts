@@ -15,9 +15,9 @@ function render(values: readonly unknown[]): string[] {
   return values.map((value) => inspect(value, INSPECT_OPTIONS));
 }
 
-function print(level: LogLevel, messages: readonly string[]): void {
+function print(level: LogLevel, messages: readonly string[], stack?: string): void {
   const call = currentCall();
-  if (call !== undefined) call.logs.print(level, messages);
+  if (call !== undefined) call.logs.print(level, messages, stack);
   else if (importingModule() !== undefined) logImport(logLine(level, messages, IMPORT_LINE_BYTES));
 }
 
@@ -89,7 +89,7 @@ export function installConsole(): void {
     printing("log", "LOG"),
     printing("warn", "WARN"),
   ]);
-  methods["trace"] = (...values) => print("LOG", [...render(values), callerStack()]);
+  methods["trace"] = (...values) => print("LOG", render(values), callerStack());
   methods["time"] = (given) => {
     const label = labelOf(given);
     if (timers().has(label)) print("WARN", [`Timer '${label}' already exists`]);

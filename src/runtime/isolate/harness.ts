@@ -49,7 +49,7 @@ export class Harness extends WorkerEntrypoint<IsolateEnv> {
 
   async #failed(call: Call, error: ThrownError): Promise<Response> {
     call.finish();
-    const result: InvocationResult = { ok: false, error, logs: await call.logs.finish(), observed: call.observed };
+    const result = await failure(call, error);
     dispose(call.host);
     return new RealResponse(JSON.stringify(result), {
       status: FAILED_BEFORE_HEAD,
@@ -105,13 +105,16 @@ async function conclude(
     ok: true,
     value: outcome.value,
     logs: await call.logs.finish(),
+    calls: call.logs.calls,
     observed: call.observed,
+    userTimeMs: call.userTimeMs,
     ...(kind === "action" && unawaited.length > 0 ? { unawaited } : {}),
   };
 }
 
 async function failure(call: Call, error: ThrownError): Promise<InvocationResult> {
-  return { ok: false, error, logs: await call.logs.finish(), observed: call.observed };
+  const { logs, observed } = call;
+  return { ok: false, error, logs: await logs.finish(), calls: logs.calls, observed };
 }
 
 /** Undefined when the function succeeded. Throws when there is no outcome of the function at all. */

@@ -66,8 +66,11 @@ function collectGarbage(): void {
 function charge(bytes: number): MemoryAccount | undefined {
   const call = currentCall();
   if (call === undefined || call.memory.admits(bytes)) return call?.memory;
-  const megabytes = Math.round(call.invocation.limits.memoryBytes / (1024 * 1024));
-  const error = new RangeError(`JavaScript execution ran out of memory (maximum memory usage: ${megabytes} MB)`);
+  const { memoryBytes, notes } = call.invocation.limits;
+  const megabytes = Math.round(memoryBytes / (1024 * 1024));
+  const error = new RangeError(
+    `JavaScript execution ran out of memory (maximum memory usage: ${megabytes} MB)${notes.memoryBytes}`,
+  );
   call.fail({ kind: "memory", error });
   throw error;
 }

@@ -8,7 +8,7 @@ import { FunctionError } from "../functions/failure.ts";
 import { resolveAddress } from "../functions/reference.ts";
 import { SyscallArguments } from "./arguments.ts";
 import { getUserIdentity } from "./auth.ts";
-import { createFunctionHandle } from "./functions.ts";
+import { checkDepth, createFunctionHandle } from "./functions.ts";
 import { deploymentMetadata, functionMetadata, requestMetadata } from "./meta.ts";
 
 /** Answers with the JSON text of the result. */
@@ -47,12 +47,7 @@ async function run(
     case "runMutation":
       return execution.committer.runMutation({ ...call, v: 1, idempotency: null });
     case "runAction":
-      if (depth + 1 > execution.runtime.limits.nestingDepth) {
-        throw badRequest(
-          "MaximumCallDepthExceeded",
-          "Cross component call depth limit exceeded. Do you have an infinite loop in your app?",
-        );
-      }
+      checkDepth(depth + 1, execution.runtime.limits);
       return execution.actions.run(call, depth + 1);
   }
 }

@@ -6,6 +6,7 @@ import { SyscallArguments } from "./arguments.ts";
 import type { App } from "../code/app.ts";
 import type { DatabaseExecution } from "../functions/database-execution.ts";
 import { runDatabaseFunction } from "../functions/database-execution.ts";
+import type { RuntimeLimits } from "../functions/environment.ts";
 import { FunctionError } from "../functions/failure.ts";
 import { type FunctionHandles, resolveAddress } from "../functions/reference.ts";
 import { describePath, resolveFunction } from "../functions/resolve.ts";
@@ -29,12 +30,7 @@ export async function runUdf(execution: DatabaseExecution, json: JsonValue): Pro
   if (rule === undefined || !rule.from.includes(found.udfType)) {
     throw badRequest("InvalidFunctionCall", `Cannot call a ${udfType} function from a ${found.udfType} function`);
   }
-  if (scope.depth + 1 > scope.runtime.limits.nestingDepth) {
-    throw badRequest(
-      "MaximumCallDepthExceeded",
-      "Cross component call depth limit exceeded. Do you have an infinite loop in your app?",
-    );
-  }
+  checkDepth(scope.depth + 1, scope.runtime.limits);
   const { app } = scope.deployment;
   const path = await resolveAddress(app, execution.component, args, scope.runtime.handles(scope.deployment));
   const callee = resolveFunction(app, path, rule.as, "internal");
@@ -58,6 +54,15 @@ export async function runUdf(execution: DatabaseExecution, json: JsonValue): Pro
   }
   nested.rollback();
   throw new FunctionError(outcome.error);
+}
+
+/** E-A-10. */
+export function checkDepth(depth: number, { nestingDepth, notes }: RuntimeLimits): void {
+  if (depth <= nestingDepth) return;
+  throw badRequest(
+    "MaximumCallDepthExceeded",
+    `Cross component call depth limit exceeded. Do you have an infinite loop in your app?${notes.nestingDepth ?? ""}`,
+  );
 }
 
 /** `createFunctionHandle(ref)`: a stable string for a function of this app. A handle passed in comes back unchanged. */

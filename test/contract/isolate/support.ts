@@ -26,6 +26,7 @@ export const LIMITS: InvocationLimits = {
   memoryBytes: 64 * 1024 * 1024,
   logLines: 256,
   logLineBytes: 32_768,
+  notes: { userTimeMs: "", concurrentOperations: "", memoryBytes: "", logLines: "" },
 };
 
 /** What `JSON.parse` gives: tests compare it with what they expect. */

@@ -143,6 +143,18 @@ test("SUB5 a budget is a ceiling from here on, named as the callee sees it, and 
   await get();
 });
 
+test("EXE5 the error of a deployment's limit ends with the name of its setting, that of a caller's budget does not", () => {
+  const usage = new UsageMeter(limits({ documentsWritten: 7 }), { documentsWritten: " [NAME=7]" });
+  usage.enter({ documentsWritten: 2 });
+  usage.chargeWrite(1);
+  usage.chargeWrite(1);
+  expect(() => usage.chargeWrite(1)).toThrow(/\(limit: 2\)$/);
+  usage.leave("kept");
+  usage.enter({ documentsWritten: 100 });
+  for (let i = 2; i < 7; i++) usage.chargeWrite(1);
+  expect(() => usage.chargeWrite(1)).toThrow(/\(limit: 7\) \[NAME=7\]$/);
+});
+
 test("SUB6 a budget that is missing leaves the limit as it is", () => {
   const usage = new UsageMeter(limits({ documentsWritten: 7 }));
   usage.enter({ documentsRead: 1 });

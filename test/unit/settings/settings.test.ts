@@ -5,7 +5,13 @@ import { expect, test } from "vitest";
 import { DEFAULT_TRANSACTION_LIMITS } from "../../../src/engine/limits.ts";
 import { parseDeployment } from "../../../src/protocol/deployment.ts";
 import { changedSettings, parseSettings, SettingsError } from "../../../src/protocol/parse-settings.ts";
-import { invocationLimits, SETTINGS, transactionLimits } from "../../../src/protocol/settings.ts";
+import {
+  invocationLimits,
+  limitNotes,
+  SETTINGS,
+  transactionLimitNotes,
+  transactionLimits,
+} from "../../../src/protocol/settings.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
 
@@ -75,6 +81,7 @@ test("SET7 limits are handed on in the words of the engine and of the isolate", 
     memoryBytes: 5,
     logLines: 256,
     logLineBytes: 32_768,
+    notes: { userTimeMs: "", concurrentOperations: "", memoryBytes: " [CONVECTION_MEMORY_BYTES=5]", logLines: "" },
   });
 });
 
@@ -115,4 +122,17 @@ test("SET10 a missing or bad identity is refused without showing the secret", ()
   expect(() => parseDeployment({ ...URLS, CONVECTION_SECRET: SECRET, CONVEX_SITE_URL: "site.example" })).toThrow(
     new SettingsError("CONVEX_SITE_URL must be an http or https URL."),
   );
+});
+
+test("EXE5 the note of a limit is there only when its setting was changed, and names it with its value", () => {
+  expect(limitNotes(parseSettings({}))).toEqual({});
+  const notes = limitNotes(parseSettings({ CONVECTION_USER_TIME_MS: "500", CONVECTION_TRANSACTION_BYTES_READ: "7" }));
+  expect(notes).toEqual({
+    userTimeMs: " [CONVECTION_USER_TIME_MS=500]",
+    transactionBytesRead: " [CONVECTION_TRANSACTION_BYTES_READ=7]",
+  });
+  expect(transactionLimitNotes(notes)).toMatchObject({
+    bytesRead: " [CONVECTION_TRANSACTION_BYTES_READ=7]",
+    documentsRead: "",
+  });
 });
