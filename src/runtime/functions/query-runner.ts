@@ -87,6 +87,7 @@ export class QueryRunner {
         call.args,
       );
     });
+    await snapshot.verify();
     return {
       outcome: withWarnings(outcome, transaction, runtime.clock.now()),
       readSet: transaction.readSet(),

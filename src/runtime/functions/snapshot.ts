@@ -6,13 +6,15 @@ import { CodedError } from "../../shared/coded-error.ts";
 
 /**
  * Reader of a query: the first read brings the head and the rows in one round trip and pins the snapshot to that
- * head; later reads stay there. Reads asked for in one turn share a round trip.
+ * head, unless it was pinned from the beginning; later reads stay there. Reads asked for in one turn share a round trip.
  * Throws `CatalogChangedError` when the head was written under another catalog than the query began with.
  */
 export class PinnedSnapshot implements SnapshotReader {
   readonly #persistence: Persistence;
   readonly #catalogTs: Timestamp;
   #ts: Timestamp | null;
+  /** Whether a read has shown that the catalog is the head's. */
+  #verified = false;
   /** Reads waiting for the round trip of this turn. */
   #waiting: { reads: Read[]; done: Promise<readonly ReadResult[]> } | null = null;
   /** The pinning read, which later ones wait for. */
@@ -28,11 +30,12 @@ export class PinnedSnapshot implements SnapshotReader {
     return this.#ts;
   }
 
-  /** Pins the snapshot without reading anything. */
-  async pin(): Promise<Timestamp> {
-    if (this.#ts === null) await this.read([]);
-    if (this.#ts === null) throw new Error("reading the head did not pin the snapshot");
-    return this.#ts;
+  /**
+   * For the end of the query, which may have read nothing and yet concluded something from the catalog: that a table
+   * does not exist, that a text is no id. Reads the head unless a read has done so.
+   */
+  async verify(): Promise<void> {
+    if (!this.#verified) await this.read([]);
   }
 
   async read<const R extends readonly Read[]>(reads: R): Promise<{ readonly [I in keyof R]: ReadResult<R[I]> }> {
@@ -60,12 +63,12 @@ export class PinnedSnapshot implements SnapshotReader {
     const at = this.#ts;
     try {
       const { head, results } = await this.#persistence.read(reads, at ?? "latest");
-      if (at === null) {
-        if (head.catalogTs !== this.#catalogTs) {
-          throw new CatalogChangedError("The catalog changed after the query began.");
-        }
-        this.#ts = head.ts;
+      // Later reads stay at their snapshot, whatever happens to the catalog.
+      if (!this.#verified && head.catalogTs !== this.#catalogTs) {
+        throw new CatalogChangedError("The catalog changed after the query began.");
       }
+      this.#verified = true;
+      if (at === null) this.#ts = head.ts;
       return results;
     } catch (error) {
       if (error instanceof OutOfRetentionError) {
