@@ -1,5 +1,6 @@
 import type { TransactionEffects } from "../../engine/commit/effects.ts";
 import type { TransactionBegin } from "../../engine/commit/mutation-runner.ts";
+import { StartTimes } from "../../engine/creation-time.ts";
 import { Transaction } from "../../engine/transaction.ts";
 import type { FunctionOutcome, MutationCall } from "../../protocol/execution.ts";
 import { CodedError } from "../../shared/coded-error.ts";
@@ -14,6 +15,7 @@ import { withWarnings } from "./warnings.ts";
 export class MutationExecutor {
   readonly #runtime: RuntimeEnvironment;
   readonly #deployments: DeploymentLoader;
+  readonly #startTimes = new StartTimes();
 
   constructor(runtime: RuntimeEnvironment, deployments: DeploymentLoader) {
     this.#runtime = runtime;
@@ -33,7 +35,7 @@ export class MutationExecutor {
       reader: begin.reader,
       catalog,
       schemas: (component) => app?.schema(component) ?? null,
-      now,
+      now: this.#startTimes.next(now),
       random: runtime.random,
       limits: runtime.limits.transaction,
       cursors: runtime.cursors,
