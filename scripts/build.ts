@@ -32,10 +32,15 @@ async function buildWorker(): Promise<void> {
   const built: unknown = await import(pathToFileURL(harness).href);
   if (!hasWriteHarness(built)) throw new Error(`${harness} does not export writeHarness()`);
   await built.writeHarness();
+  await bundleWorker("src/worker.ts", "dist/worker.js");
+}
+
+/** `entry` as a Worker that `convection start --worker` and `wrangler deploy` take as it is. */
+export async function bundleWorker(entry: string, outfile: string): Promise<void> {
   await bundle({
     ...COMMON,
-    entryPoints: { worker: "src/worker.ts" },
-    outdir: "dist",
+    entryPoints: [entry],
+    outfile,
     conditions: ["workerd", "worker", "browser"],
     mainFields: ["module", "main"],
     external: ["cloudflare:*", "node:*"],

@@ -1,0 +1,26 @@
+/** What a test sets and reads, by `/proof/controls`. The Worker and its Durable Objects share it locally. */
+export interface Controls {
+  /** Loader ids asked for so far. */
+  readonly loaderIds: Set<string>;
+  /** Throw-away isolates made so far. */
+  loads: number;
+  /** Probability that one call of D1 fails, and the ways it may. A seed that is set begins the draws anew. */
+  faultSeed: number;
+  faultProbability: number;
+  faultKinds: readonly FaultKind[];
+  /** While true, every read of D1 but the first of those waiting is held back. */
+  holdReads: boolean;
+  heldReads: number;
+}
+
+export type FaultKind = "lost before" | "lost after" | "overloaded" | "reset" | "later" | "slow";
+
+export const controls: Controls = {
+  loaderIds: new Set(),
+  loads: 0,
+  faultSeed: 1,
+  faultProbability: 0,
+  faultKinds: [],
+  holdReads: false,
+  heldReads: 0,
+};
