@@ -117,9 +117,7 @@ export abstract class TransactorObject<Env> extends DurableObject<Env> {
     if (this.#pruning) return;
     this.#pruning = true;
     const { storage } = this.ctx;
-    const alarm = await storage.getAlarm();
-    // One that is overdue may never come: a local runtime that was restarted forgets it (`platform.md` §4 no. 17).
-    if (alarm === null || alarm < Date.now()) await storage.setAlarm(Date.now() + this.#pruneIntervalMs);
+    if ((await storage.getAlarm()) === null) await storage.setAlarm(Date.now() + this.#pruneIntervalMs);
   }
 }
 

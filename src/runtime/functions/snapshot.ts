@@ -72,7 +72,12 @@ export class PinnedSnapshot implements SnapshotReader {
       return results;
     } catch (error) {
       if (error instanceof OutOfRetentionError) {
-        throw new CodedError("OutOfRetention", "OutOfRetention", error.message, { cause: error });
+        throw new CodedError(
+          "OutOfRetention",
+          "OutOfRetention",
+          "This query reads the database as it was at a time whose versions are no longer kept. Run it again at a newer timestamp.",
+          { cause: error },
+        );
       }
       throw error;
     }

@@ -8,8 +8,8 @@ export interface Controls {
   faultSeed: number;
   faultProbability: number;
   faultKinds: readonly FaultKind[];
-  /** While true, every read of D1 but the first of those waiting is held back. */
-  holdReads: boolean;
+  /** Batches that the Worker, not the Transactor, may still send before the next one is held back. */
+  letThrough: number;
   heldReads: number;
 }
 
@@ -21,6 +21,6 @@ export const controls: Controls = {
   faultSeed: 1,
   faultProbability: 0,
   faultKinds: [],
-  holdReads: false,
+  letThrough: Infinity,
   heldReads: 0,
 };

@@ -15,10 +15,12 @@ const SLOW_MS = 300;
 let seed = 0;
 let random = new SeededRandom(seed);
 
+export type Holder = "worker" | "transactor";
+
 /** The binding with what production does now and then and the local one never. Reads and commits are all batches. */
-export function faulty(db: D1Database): D1Database {
+export function faulty(db: D1Database, holder: Holder): D1Database {
   const batch = async (statements: D1PreparedStatement[]): Promise<D1Result[]> => {
-    if (controls.holdReads) await held();
+    if (holder === "worker" && controls.letThrough-- <= 0) await held();
     const { faultSeed, faultProbability, faultKinds } = controls;
     if (seed !== faultSeed) [seed, random] = [faultSeed, new SeededRandom(faultSeed)];
     if (!random.chance(faultProbability)) return db.batch(statements);
@@ -43,6 +45,6 @@ export function faulty(db: D1Database): D1Database {
 /** Waits by looking again: a promise of one request must not be settled by another. */
 async function held(): Promise<void> {
   controls.heldReads += 1;
-  while (controls.holdReads) await new Promise((resolve) => setTimeout(resolve, 5));
+  while (controls.letThrough <= 0) await new Promise((resolve) => setTimeout(resolve, 5));
   controls.heldReads -= 1;
 }

@@ -3,7 +3,7 @@ import type { Bindings } from "../../../src/compose/environment.ts";
 import { Transactor as RealTransactor } from "../../../src/compose/transactor.ts";
 import type { TransactorComposition } from "../../../src/transactor/transactor.ts";
 import { controls } from "./controls.ts";
-import { faulty } from "./faulty-d1.ts";
+import { faulty, type Holder } from "./faulty-d1.ts";
 
 /**
  * The real backend on bindings that a test can look into and break: loader ids are recorded, D1 fails on demand, and
@@ -13,10 +13,10 @@ interface Env extends Bindings {
   readonly TRANSACTOR: Bindings["TRANSACTOR"];
 }
 
-function instrumented(env: Env, transactor: string): Bindings {
+function instrumented(env: Env, transactor: string, holder: Holder): Bindings {
   return {
     ...env,
-    DB: faulty(env.DB),
+    DB: faulty(env.DB, holder),
     LOADER: {
       get(id, code) {
         if (id !== null) controls.loaderIds.add(id);
@@ -34,7 +34,7 @@ function instrumented(env: Env, transactor: string): Bindings {
 /** Its namespace is keyed by name as in production, so two names are two objects. */
 export class Transactor extends RealTransactor {
   protected override compose(context: DurableObjectState, env: Env): TransactorComposition {
-    return super.compose(context, instrumented(env, context.id.name ?? "transactor"));
+    return super.compose(context, instrumented(env, context.id.name ?? "transactor", "transactor"));
   }
 }
 
@@ -47,7 +47,7 @@ export default {
     const transactor = request.headers.get("x-transactor") ?? "transactor";
     let backend = backends.get(transactor);
     if (backend === undefined)
-      backends.set(transactor, (backend = await composeBackend(instrumented(env, transactor))));
+      backends.set(transactor, (backend = await composeBackend(instrumented(env, transactor, "worker"))));
     const app = request.url.startsWith(`${backend.siteUrl}/`) ? backend.site : backend.api;
     return app.fetch(request, { keepAlive: (promise: Promise<unknown>) => context.waitUntil(promise) });
   },

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { bundleWorker } from "../../../scripts/build.ts";
 import { startBackend, type StartOptions, type TestBackend } from "../backend.ts";
 import { FIXTURES, ROOT } from "../paths.ts";
@@ -12,7 +13,7 @@ export interface ControlState {
   readonly faultSeed: number;
   readonly faultProbability: number;
   readonly faultKinds: readonly string[];
-  readonly holdReads: boolean;
+  readonly letThrough: number;
   readonly heldReads: number;
 }
 
@@ -26,12 +27,16 @@ export class ProofBackend implements AsyncDisposable {
     this.#folder = folder;
   }
 
-  static async start(options: StartOptions = {}): Promise<ProofBackend> {
+  /** `app`: what is pushed, or `null` when the data directory has it. */
+  static async start(
+    options: StartOptions = {},
+    app: string | null = join(FIXTURES, "proof-app"),
+  ): Promise<ProofBackend> {
     const folder = mkdtempSync(join(tmpdir(), "convection-proof-"));
     const file = join(folder, "worker.js");
     await bundleWorker(join(ROOT, "test/proof/worker/worker.ts"), file);
     const backend = await startBackend({
-      app: join(FIXTURES, "proof-app"),
+      ...(app === null ? {} : { app }),
       ...options,
       args: [`--worker=${file}`, ...(options.args ?? [])],
     });
@@ -45,6 +50,15 @@ export class ProofBackend implements AsyncDisposable {
 
   async sql(statement: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
     return (await this.#post("sql", statement)) as readonly Readonly<Record<string, unknown>>[];
+  }
+
+  /** Asks until the answer will do. What it waits for tells nobody when it happens: alarms, clean-up. */
+  async until<T>(ask: () => Promise<T>, good: (answer: T) => boolean): Promise<T> {
+    for (;;) {
+      const answer = await ask();
+      if (good(answer)) return answer;
+      await setTimeout(20);
+    }
   }
 
   async #post(path: string, body: unknown): Promise<unknown> {
