@@ -6,6 +6,7 @@ import { uncaught } from "../functions/failure.ts";
 import { type HarnessCode, isolateModules, MAIN_MODULE } from "../isolate/main-module.ts";
 import { ISOLATE_COMPATIBILITY_DATE, ISOLATE_COMPATIBILITY_FLAGS } from "./isolates.ts";
 import { mapFrames, parseSourceMap } from "./source-map.ts";
+import { startFailure } from "./start-failure.ts";
 
 /** Evaluates pushed code in an isolate that nobody else uses and that is thrown away: no rights, no network. */
 export class IsolateAnalyzer {
@@ -43,8 +44,14 @@ export class IsolateAnalyzer {
     });
     // The loader's types know the entrypoint class only by name; the contract is `src/protocol/invocation.ts`.
     const harness = worker.getEntrypoint("Harness") as unknown as Harness;
-    const answer: AnalyzeResult = JSON.parse(await harness.analyze(JSON.stringify(request)));
-    return answer;
+    try {
+      const answer: AnalyzeResult = JSON.parse(await harness.analyze(JSON.stringify(request)));
+      return answer;
+    } catch (error) {
+      const failure = startFailure(error);
+      if (failure === null) throw error;
+      return { ok: false, path: pathOf(failure.module, request), error: failure.error, logs: [] };
+    }
   }
 
   /** `Uncaught {name}: {message}`, then source-mapped frames. */
@@ -55,4 +62,11 @@ export class IsolateAnalyzer {
     });
     return [uncaught(error), ...frames].join("\n");
   }
+}
+
+/** Of a module that is analysed or of a chunk they share. */
+function pathOf(key: string | null, request: AnalyzeRequest): string {
+  const modules = request.kind === "modules" ? request.modules : [];
+  const known = modules.find(({ module }) => module === key)?.path;
+  return known ?? (key ?? "modules").replace(/^app\//, "");
 }

@@ -10,10 +10,10 @@ import type {
 import { FunctionScope } from "../../engine/function-scope.ts";
 import { CodedError } from "../../shared/coded-error.ts";
 import { toHex } from "../../shared/bytes.ts";
-import type { JsonValue } from "../../shared/json.ts";
 import type { ResolvedFunction } from "../code/app.ts";
 import { tableMap } from "../code/deployments.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
+import { parseSyscallArguments } from "../syscalls/arguments.ts";
 import { databaseSyscalls } from "../syscalls/database-table.ts";
 import { checkArguments, checkReturnValue } from "./arguments.ts";
 import type { DatabaseScope } from "./environment.ts";
@@ -141,7 +141,7 @@ export class DatabaseExecution {
       if (handler === undefined) {
         throw new CodedError("BadRequest", "UnknownAsyncOperation", `Unknown async operation ${op}`);
       }
-      const parsed: JsonValue = JSON.parse(args);
+      const parsed = parseSyscallArguments(op, args);
       return { ok: true, result: await handler(this, parsed) };
     } catch (error) {
       if (error instanceof FunctionError) {
