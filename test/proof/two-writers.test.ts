@@ -81,7 +81,7 @@ test("FAULT2 D1 loses connections, answers late, is overloaded and reset under l
   await proof.controls({
     faultSeed: random.below(2 ** 32),
     faultProbability: 0.35,
-    faultKinds: ["lost before", "lost after", "later", "overloaded", "reset", "slow"],
+    faultKinds: ["lost before", "lost after", "later", "overloaded", "reset", "stall"],
   });
   const answers = await load(random, "faults", 24, 12, () => caller);
   await proof.controls({ faultProbability: 0 });

@@ -1,3 +1,5 @@
+import type { FaultKind } from "../../support/proof/faulty-binding.ts";
+
 /** What a test sets and reads, by `/proof/controls`. The Worker and its Durable Objects share it locally. */
 export interface Controls {
   /** Loader ids asked for so far. */
@@ -12,8 +14,6 @@ export interface Controls {
   letThrough: number;
   heldReads: number;
 }
-
-export type FaultKind = "lost before" | "lost after" | "overloaded" | "reset" | "later" | "slow";
 
 export const controls: Controls = {
   loaderIds: new Set(),
