@@ -16,6 +16,18 @@ export default defineConfig({
           globalSetup: ["test/support/build.ts"],
         },
       },
+      // Crashes, two writers at once, faults and load: minutes, and both cores. One file at a time, after all others.
+      {
+        test: {
+          name: "proof",
+          include: ["test/proof/**/*.test.ts"],
+          testTimeout: 240_000,
+          hookTimeout: 120_000,
+          globalSetup: ["test/support/build.ts"],
+          sequence: { groupOrder: 1 },
+          maxWorkers: 1,
+        },
+      },
     ],
     maxWorkers: 2,
   },

@@ -32,15 +32,15 @@ async function buildWorker(): Promise<void> {
   const built: unknown = await import(pathToFileURL(harness).href);
   if (!hasWriteHarness(built)) throw new Error(`${harness} does not export writeHarness()`);
   await built.writeHarness();
-  await bundleWorker({ worker: "src/worker.ts" });
+  await bundleWorker("src/worker.ts", "dist/worker.js");
 }
 
-/** Bundles Workers as they are deployed, by name in dist/. What they import of dist/ exists already. */
-export async function bundleWorker(entryPoints: Readonly<Record<string, string>>): Promise<void> {
+/** `entry` as a Worker that `convection start --worker` and `wrangler deploy` take as it is. */
+export async function bundleWorker(entry: string, outfile: string): Promise<void> {
   await bundle({
     ...COMMON,
-    entryPoints: { ...entryPoints },
-    outdir: "dist",
+    entryPoints: [entry],
+    outfile,
     conditions: ["workerd", "worker", "browser"],
     mainFields: ["module", "main"],
     external: ["cloudflare:*", "node:*"],

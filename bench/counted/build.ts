@@ -3,6 +3,6 @@ import { bundleWorker } from "../../scripts/build.ts";
 
 /** For the hidden option of `convection start`: `["--worker", file]`. dist/ has been built. */
 export async function buildCountedWorker(): Promise<string[]> {
-  await bundleWorker({ "counted-worker": "bench/counted/worker.ts" });
+  await bundleWorker("bench/counted/worker.ts", "dist/counted-worker.js");
   return ["--worker", join(import.meta.dirname, "../../dist/counted-worker.js")];
 }

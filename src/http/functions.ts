@@ -58,8 +58,13 @@ export function functionRoutes(services: HttpServices): Hono<HttpEnv> {
     const checked = checkCall(c, body);
     const at = decodeWireTimestamp(body.ts);
     if (at === null) throw badRequest("InvalidTimestamp", `Invalid timestamp ${body.ts}`);
+    const identity = await authenticate(credentials, services);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a plain count on the wire, the engine's from here on
-    return runQuery(c, checked, await authenticate(credentials, services), at as Timestamp);
+    const ts = at as Timestamp;
+    if (ts > (await functions.latestTs())) {
+      throw badRequest("InvalidTimestamp", `Timestamp ${body.ts} is newer than the database`);
+    }
+    return runQuery(c, checked, identity, ts);
   });
 
   app.post("/query_batch", async (c) => {

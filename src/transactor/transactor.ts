@@ -14,6 +14,7 @@ const MARK = "highWaterMark";
 
 /** Pruning steps of one alarm: an alarm does bounded work, and the next one goes on. */
 const PRUNE_STEPS = 10;
+/** At most this, and no longer than the retention window. */
 const PRUNE_INTERVAL_MS = 60_000;
 const PRUNE_AGAIN_MS = 1_000;
 const BACKGROUND_BUDGET_MS = 5_000;
@@ -27,11 +28,16 @@ const BACKGROUND_BUDGET_MS = 5_000;
 export abstract class TransactorObject<Env> extends DurableObject<Env> {
   readonly #service: TransactorService;
   readonly #composition: TransactorComposition;
+  readonly #pruneIntervalMs: number;
+  /** Whether an alarm is set, as far as this object knows. */
   #pruning = false;
+  /** Grows with everything that leaves work to an alarm. */
+  #asked = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.#composition = this.compose(ctx, env);
+    this.#pruneIntervalMs = Math.min(PRUNE_INTERVAL_MS, this.#composition.retentionMs);
     this.#service = new TransactorService({
       ...this.#composition,
       mark: storedMark(ctx.storage),
@@ -75,23 +81,26 @@ export abstract class TransactorObject<Env> extends DurableObject<Env> {
 
   /** A push left work that nobody waits for. */
   async startBackground(): Promise<void> {
+    this.#asked += 1;
     this.#pruning = true;
     await this.ctx.storage.setAlarm(Date.now());
   }
 
   override async alarm(): Promise<void> {
     const { storage } = this.ctx;
+    const asked = this.#asked;
     // Set first: an alarm that fails more than six times is dropped for good.
-    await storage.setAlarm(Date.now() + PRUNE_INTERVAL_MS);
+    await storage.setAlarm(Date.now() + this.#pruneIntervalMs);
     try {
       let left: "more" | "later" | "done" = "more";
       for (let step = 0; step < PRUNE_STEPS && left === "more"; step++) left = await this.#service.prune();
       const unfinished = await this.#composition.background(BACKGROUND_BUDGET_MS);
       if (left === "more") await storage.setAlarm(Date.now() + PRUNE_AGAIN_MS);
-      if (left !== "done" || unfinished) return;
+      // Who asked while this ran relies on the alarm.
+      if (left !== "done" || unfinished || asked !== this.#asked) return;
       // The next mutation sets it again.
-      await storage.deleteAlarm();
       this.#pruning = false;
+      await storage.deleteAlarm();
     } catch (error) {
       this.#composition.log.error("transactor.prune", error);
     }
@@ -107,10 +116,11 @@ export abstract class TransactorObject<Env> extends DurableObject<Env> {
   }
 
   async #schedulePruning(): Promise<void> {
+    this.#asked += 1;
     if (this.#pruning) return;
     this.#pruning = true;
     const { storage } = this.ctx;
-    if ((await storage.getAlarm()) === null) await storage.setAlarm(Date.now() + PRUNE_INTERVAL_MS);
+    if ((await storage.getAlarm()) === null) await storage.setAlarm(Date.now() + this.#pruneIntervalMs);
   }
 }
 

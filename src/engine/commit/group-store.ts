@@ -4,6 +4,7 @@ import {
   FencedError,
   type Head,
   type LoggedTransaction,
+  OutOfRetentionError,
   type Persistence,
   UnknownOutcomeError,
 } from "../persistence.ts";
@@ -89,6 +90,9 @@ export class GroupStore {
         const logged = await this.#persistence.log(batch.expected.ts, batch.transactions.length);
         return sameTransactions(logged, batch.transactions);
       } catch (error) {
+        // The log of that time is gone for good. Callers gave up long before; who asks again finds what was recorded.
+        if (error instanceof OutOfRetentionError)
+          throw new Error("The fate of a commit is forgotten", { cause: error });
         this.#log.warn("commit.logUnreadable", {
           attempt,
           reason: error instanceof Error ? error.name : String(error),

@@ -2,12 +2,12 @@ import { RpcTarget } from "cloudflare:workers";
 import type { Committer, FunctionCall, FunctionLogLine, FunctionOutcome } from "../../protocol/execution.ts";
 import type { HostCapability, LogLine, SyscallRequest, SyscallResponse } from "../../protocol/invocation.ts";
 import { CodedError, notAvailableYet } from "../../shared/coded-error.ts";
-import type { JsonValue } from "../../shared/json.ts";
 import { ownValue } from "../../shared/own-value.ts";
 import type { App, ResolvedFunction } from "../code/app.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
 import { type Deployment, tableMap } from "../code/deployments.ts";
 import { actionSyscalls } from "../syscalls/action-table.ts";
+import { parseSyscallArguments } from "../syscalls/arguments.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { FunctionError } from "./failure.ts";
 import { withStacks } from "./log-lines.ts";
@@ -69,7 +69,7 @@ export class ActionCapability extends RpcTarget implements HostCapability {
       if (handler === undefined) {
         throw new CodedError("BadRequest", "UnknownAsyncOperation", `Unknown async operation ${op}`);
       }
-      const parsed: JsonValue = JSON.parse(args);
+      const parsed = parseSyscallArguments(op, args);
       return { ok: true, result: await handler(this.#execution, parsed) };
     } catch (error) {
       if (error instanceof FunctionError) return rejection(error.failure.message, error.failure.data);

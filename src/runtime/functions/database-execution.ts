@@ -10,11 +10,11 @@ import type {
 import { FunctionScope } from "../../engine/function-scope.ts";
 import { CodedError } from "../../shared/coded-error.ts";
 import { toHex } from "../../shared/bytes.ts";
-import type { JsonValue } from "../../shared/json.ts";
 import { ownValue } from "../../shared/own-value.ts";
 import type { ResolvedFunction } from "../code/app.ts";
 import { tableMap } from "../code/deployments.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
+import { parseSyscallArguments } from "../syscalls/arguments.ts";
 import { databaseSyscalls } from "../syscalls/database-table.ts";
 import { checkArguments, checkReturnValue, refuseCommitTs } from "./arguments.ts";
 import type { DatabaseScope } from "./environment.ts";
@@ -155,7 +155,7 @@ export class DatabaseExecution {
         throw new CodedError("BadRequest", "UnknownAsyncOperation", `Unknown async operation ${op}`);
       }
       if (op === NESTED_CALL) this.#nestedLines.push([]);
-      const parsed: JsonValue = JSON.parse(args);
+      const parsed = parseSyscallArguments(op, args);
       return { ok: true, result: await handler(this, parsed) };
     } catch (error) {
       if (error instanceof FunctionError) {

@@ -1,5 +1,6 @@
 import type { TransactionEffects } from "../../engine/commit/effects.ts";
 import type { TransactionBegin } from "../../engine/commit/mutation-runner.ts";
+import { StartTimes } from "../../engine/creation-time.ts";
 import { Transaction } from "../../engine/transaction.ts";
 import type { FunctionOutcome, MutationCall } from "../../protocol/execution.ts";
 import type { FunctionCompletion } from "../../protocol/function-log.ts";
@@ -16,6 +17,7 @@ import { withWarnings } from "./warnings.ts";
 export class MutationExecutor {
   readonly #runtime: RuntimeEnvironment;
   readonly #deployments: DeploymentLoader;
+  readonly #startTimes = new StartTimes();
 
   constructor(runtime: RuntimeEnvironment, deployments: DeploymentLoader) {
     this.#runtime = runtime;
@@ -40,7 +42,7 @@ export class MutationExecutor {
       reader: begin.reader,
       catalog,
       schemas: (component) => app?.schema(component) ?? null,
-      now,
+      now: this.#startTimes.next(now),
       random: runtime.random,
       limits: runtime.limits.transaction,
       limitNotes: runtime.limits.transactionNotes,

@@ -119,6 +119,7 @@ export class QueryRunner {
         call.args,
       );
     });
+    await snapshot.verify();
     return {
       outcome: withWarnings(outcome, { call, transaction, limits: runtime.limits, now: runtime.clock.now() }),
       readSet: transaction.readSet(),

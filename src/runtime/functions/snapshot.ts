@@ -6,15 +6,16 @@ import { CodedError } from "../../shared/coded-error.ts";
 
 /**
  * Reader of a query: the first read brings the head and the rows in one round trip and pins the snapshot to that
- * head; later reads stay there. Reads asked for in one turn share a round trip.
+ * head, unless it was pinned from the beginning; later reads stay there. Reads asked for in one turn share a round trip.
  * Throws `CatalogChangedError` when the first read finds another catalog than the query began with, also for a
  * snapshot of the past: it is read under the tables and indexes of today.
  */
 export class PinnedSnapshot implements SnapshotReader {
   readonly #persistence: Persistence;
   readonly #catalogTs: Timestamp;
-  #catalogChecked = false;
   #ts: Timestamp | null;
+  /** Whether a read has shown that the catalog is the head's. */
+  #verified = false;
   /** Reads waiting for the round trip of this turn. */
   #waiting: { reads: Read[]; done: Promise<readonly ReadResult[]> } | null = null;
   /** The pinning read, which later ones wait for. */
@@ -32,9 +33,17 @@ export class PinnedSnapshot implements SnapshotReader {
 
   /** The snapshot's timestamp, pinned now if nothing was read yet. */
   async pin(): Promise<Timestamp> {
-    if (this.#ts === null || !this.#catalogChecked) await this.read([]);
+    await this.verify();
     if (this.#ts === null) throw new Error("reading the head did not pin the snapshot");
     return this.#ts;
+  }
+
+  /**
+   * For the end of the query, which may have read nothing and yet concluded something from the catalog: that a table
+   * does not exist, that a text is no id. Reads the head unless a read has done so.
+   */
+  async verify(): Promise<void> {
+    if (!this.#verified) await this.read([]);
   }
 
   async read<const R extends readonly Read[]>(reads: R): Promise<{ readonly [I in keyof R]: ReadResult<R[I]> }> {
@@ -62,15 +71,21 @@ export class PinnedSnapshot implements SnapshotReader {
     const at = this.#ts;
     try {
       const { head, results } = await this.#persistence.read(reads, at ?? "latest");
-      if (!this.#catalogChecked && head.catalogTs !== this.#catalogTs) {
+      // Later reads stay at their snapshot, whatever happens to the catalog.
+      if (!this.#verified && head.catalogTs !== this.#catalogTs) {
         throw new CatalogChangedError("The catalog changed after the query began.");
       }
-      this.#catalogChecked = true;
-      this.#ts ??= head.ts;
+      this.#verified = true;
+      if (at === null) this.#ts = head.ts;
       return results;
     } catch (error) {
       if (error instanceof OutOfRetentionError) {
-        throw new CodedError("OutOfRetention", "OutOfRetention", error.message, { cause: error });
+        throw new CodedError(
+          "OutOfRetention",
+          "OutOfRetention",
+          "This query reads the database as it was at a time whose versions are no longer kept. Run it again at a newer timestamp.",
+          { cause: error },
+        );
       }
       throw error;
     }

@@ -1,6 +1,15 @@
 import { CodedError, badRequest } from "../../shared/coded-error.ts";
 import { type JsonObject, type JsonValue, isJsonObject } from "../../shared/json.ts";
 
+/** User code can reach the host past the package, so the text may be anything. */
+export function parseSyscallArguments(op: string, text: string): JsonValue {
+  try {
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new CodedError("BadRequest", "InvalidArguments", `Invalid arguments for \`${op}\`: expected JSON`, { cause });
+  }
+}
+
 /** The arguments of one syscall, with the uniform texts of `abi.md` §2.1.3. `fn` is the name those texts use. */
 export class SyscallArguments {
   readonly #args: JsonObject;

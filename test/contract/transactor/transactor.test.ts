@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { build } from "esbuild";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -117,4 +118,10 @@ test("TXR4 the catalog is changed with allocated rows, once per state it was com
   expect(await call("commitCatalog", change)).toEqual({ ok: false, reason: "catalogChanged" });
   expect(await call("stored")).toMatchObject({ values: [["app", { version: "1" }]] });
   expect(await call("runMutation", mutation("add"))).toMatchObject({ value: "53" });
+});
+
+test("TXR6 background work that is announced while an alarm looks for some is done", async () => {
+  await call("startBackground");
+  // Alarms announce themselves to nobody: the object is asked until both have run, or the test's time is up.
+  while (((await call("backgroundRuns")) as number) < 2) await setTimeout(10);
 });

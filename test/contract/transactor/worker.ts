@@ -11,13 +11,16 @@ let failLoads = 0;
 const load = store.loadCatalog.bind(store);
 store.loadCatalog = () => (failLoads-- > 0 ? Promise.reject(new Error("D1 is away")) : load());
 
+/** How often an alarm looked for background work. The first time more work turns up while it looks. */
+let backgroundRuns = 0;
+
 interface Env {
   readonly TRANSACTOR: DurableObjectNamespace<Transactor>;
 }
 
 /** The real object on a store in memory; functions are chosen by name instead of run from user code. */
 export class Transactor extends TransactorObject<Env> {
-  protected override compose(): TransactorComposition {
+  protected override compose(_context: DurableObjectState, env: Env): TransactorComposition {
     return {
       persistence: store,
       rules: simpleRules,
@@ -27,7 +30,11 @@ export class Transactor extends TransactorObject<Env> {
       log: console,
       settings: DEFAULT_COMMIT_SETTINGS,
       retentionMs: 60_000,
-      background: () => Promise.resolve(false),
+      background: async () => {
+        backgroundRuns += 1;
+        if (backgroundRuns === 1) await transactor(env).startBackground();
+        return false;
+      },
       published: () => undefined,
       executor: {
         async execute({ path, args }, begin) {
@@ -50,10 +57,13 @@ export class Transactor extends TransactorObject<Env> {
   }
 }
 
+function transactor(env: Env) {
+  return env.TRANSACTOR.get(env.TRANSACTOR.idFromName("transactor"));
+}
+
 export default {
   async fetch(request: Request, env: Env): Promise<Response> {
-    const stub = (): TransactorStub => env.TRANSACTOR.get(env.TRANSACTOR.idFromName("transactor"));
-    const client = new TransactorClient(stub);
+    const client = new TransactorClient((): TransactorStub => transactor(env));
     const { method, body } = await request.json<{ method: string; body: never }>();
     try {
       switch (method) {
@@ -72,8 +82,13 @@ export default {
             documents: [...store.documents.values()],
             values: [...store.values],
           });
+        case "startBackground":
+          await transactor(env).startBackground();
+          return Response.json(null);
+        case "backgroundRuns":
+          return Response.json(backgroundRuns);
         case "raw":
-          return Response.json(await stub().runMutation(body));
+          return Response.json(await transactor(env).runMutation(body));
         default:
           return Response.json(await client.latest());
       }

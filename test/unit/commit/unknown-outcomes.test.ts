@@ -1,4 +1,8 @@
 import { expect, test } from "vitest";
+import { GroupStore } from "../../../src/engine/commit/group-store.ts";
+import type { CommitBatch } from "../../../src/engine/persistence.ts";
+import type { Timestamp } from "../../../src/engine/timestamp.ts";
+import { MemoryPersistence } from "../../../src/persistence/memory.ts";
 import { CommitWorld, id, increment, MemoryMark, seeded } from "../../support/commit-world.ts";
 import type { CommitFate } from "../../support/scripted-persistence.ts";
 import { SimplePersistence } from "../../support/simple-persistence.ts";
@@ -200,3 +204,25 @@ for (let point = 1; point <= 40; point++) {
     await withCrashes(point, [point, 1 + ((point * 7) % 11), point]);
   });
 }
+
+test("COMMIT7 a batch whose fate the log has forgotten is given up, not asked about for ever", async () => {
+  const time = new VirtualTime();
+  const persistence = new MemoryPersistence();
+  const batch = (ts: number, expected: { ts: number; writer: string }, writer: string): CommitBatch => ({
+    expected: { ts: expected.ts as Timestamp, writer: expected.writer },
+    ts: ts as Timestamp,
+    writer,
+    documents: [],
+    entries: [],
+    transactions: [{ ts: ts as Timestamp, keys: [] }],
+    outcomes: [],
+    catalog: null,
+  });
+  await persistence.commit(batch(10, { ts: 0, writer: "" }, "a"));
+  // Another writer took over while the answer to this one's second batch was outstanding, for longer than the window.
+  await persistence.commit(batch(20, { ts: 10, writer: "a" }, "b"));
+  await persistence.prune(20 as Timestamp, 100);
+  const log = { info: () => undefined, warn: () => undefined, error: () => undefined };
+  const store = new GroupStore(persistence, time, log, { resendInitialMs: 50, resendMaxMs: 5_000 });
+  await expect(time.until(store.store(batch(15, { ts: 10, writer: "a" }, "a")))).rejects.toThrow("forgotten");
+});

@@ -200,6 +200,12 @@ describe("every endpoint", () => {
     expect(functions.calls).toMatchObject([{ method: "query", at: functions.ts }]);
   });
 
+  test("HTTP3 a timestamp newer than the database is a 400", async () => {
+    const response = await backend().post("/api/query_at_ts", { ...LIST, ts: "AAAAAAAAAEA=" });
+    expect(response.status).toBe(400);
+    expect(await response.json()).toMatchObject({ code: "InvalidTimestamp" });
+  });
+
   test.each(["", "AAAA", "not base64!!", "AAAAAAAAAAAAAAAA"])("HTTP3 the timestamp %j is a 400", async (ts) => {
     const response = await backend().post("/api/query_at_ts", { ...LIST, ts });
     expect(response.status).toBe(400);

@@ -1,0 +1,26 @@
+import type { FaultKind } from "../../support/proof/faulty-binding.ts";
+
+/** What a test sets and reads, by `/proof/controls`. The Worker and its Durable Objects share it locally. */
+export interface Controls {
+  /** Loader ids asked for so far. */
+  readonly loaderIds: Set<string>;
+  /** Throw-away isolates made so far. */
+  loads: number;
+  /** Probability that one call of D1 fails, and the ways it may. A seed that is set begins the draws anew. */
+  faultSeed: number;
+  faultProbability: number;
+  faultKinds: readonly FaultKind[];
+  /** Batches that the Worker, not the Transactor, may still send before the next one is held back. */
+  letThrough: number;
+  heldReads: number;
+}
+
+export const controls: Controls = {
+  loaderIds: new Set(),
+  loads: 0,
+  faultSeed: 1,
+  faultProbability: 0,
+  faultKinds: [],
+  letThrough: Infinity,
+  heldReads: 0,
+};

@@ -1,0 +1,67 @@
+import { type Backend, composeBackend } from "../../../src/compose/backend.ts";
+import type { Bindings } from "../../../src/compose/environment.ts";
+import { Transactor as RealTransactor } from "../../../src/compose/transactor.ts";
+import type { TransactorComposition } from "../../../src/transactor/transactor.ts";
+import { controls } from "./controls.ts";
+import { faulty, type Holder } from "./faulty-d1.ts";
+
+/**
+ * The real backend on bindings that a test can look into and break: loader ids are recorded, D1 fails on demand, and
+ * the header `x-transactor` chooses one of several Transactor objects on the same database.
+ */
+interface Env extends Bindings {
+  readonly TRANSACTOR: Bindings["TRANSACTOR"];
+}
+
+function instrumented(env: Env, transactor: string, holder: Holder): Bindings {
+  return {
+    ...env,
+    DB: faulty(env.DB, holder),
+    LOADER: {
+      get(id, code) {
+        if (id !== null) controls.loaderIds.add(id);
+        return env.LOADER.get(id, code);
+      },
+      load(code) {
+        controls.loads += 1;
+        return env.LOADER.load(code);
+      },
+    },
+    TRANSACTOR: { getByName: () => env.TRANSACTOR.getByName(transactor) },
+  };
+}
+
+/** Its namespace is keyed by name as in production, so two names are two objects. */
+export class Transactor extends RealTransactor {
+  protected override compose(context: DurableObjectState, env: Env): TransactorComposition {
+    return super.compose(context, instrumented(env, context.id.name ?? "transactor", "transactor"));
+  }
+}
+
+const backends = new Map<string, Backend>();
+
+export default {
+  async fetch(request: Request, env: Env, context: ExecutionContext): Promise<Response> {
+    const { pathname } = new URL(request.url);
+    if (pathname.startsWith("/proof/")) return await control(pathname.slice("/proof/".length), request, env);
+    const transactor = request.headers.get("x-transactor") ?? "transactor";
+    let backend = backends.get(transactor);
+    if (backend === undefined)
+      backends.set(transactor, (backend = await composeBackend(instrumented(env, transactor, "worker"))));
+    const app = request.url.startsWith(`${backend.siteUrl}/`) ? backend.site : backend.api;
+    return app.fetch(request, { keepAlive: (promise: Promise<unknown>) => context.waitUntil(promise) });
+  },
+};
+
+async function control(name: string, request: Request, env: Env): Promise<Response> {
+  const body: unknown = request.method === "POST" ? await request.json() : null;
+  switch (name) {
+    case "controls":
+      if (body !== null) Object.assign(controls, body);
+      return Response.json({ ...controls, loaderIds: [...controls.loaderIds] });
+    case "sql":
+      return Response.json((await env.DB.prepare(String(body)).all()).results);
+    default:
+      return new Response(null, { status: 404 });
+  }
+}
