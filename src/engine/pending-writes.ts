@@ -1,4 +1,5 @@
-import BTree from "sorted-btree";
+// By name only: the default export of this CommonJS package is the class in vitest and the module in the bundle.
+import { EmptyBTree, type default as BTree } from "sorted-btree";
 import { keyIn } from "./index-definition.ts";
 import { idKey } from "./index-key.ts";
 import type { IndexKey, InternalId, TableId } from "./names.ts";
@@ -70,7 +71,7 @@ export class PendingWrites {
     if (table === undefined) return null;
     let overlay = table.overlays.get(target.name);
     if (overlay === undefined) {
-      overlay = { target, tree: new BTree() };
+      overlay = { target, tree: EmptyBTree.clone() };
       for (const write of table.writes.values()) insert(overlay.tree, target, write);
       table.overlays.set(target.name, overlay);
     }
