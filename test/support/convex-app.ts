@@ -14,7 +14,10 @@ export class ConvexApp implements Disposable {
   constructor(files: Readonly<Record<string, string>> = {}) {
     this.path = mkdtempSync(join(tmpdir(), "convection-app-"));
     symlinkSync(join(ROOT, "node_modules"), join(this.path, "node_modules"));
-    this.write({ "package.json": `{ "name": "app", "type": "module", "dependencies": { "convex": "1.48.0" } }`, ...files });
+    this.write({
+      "package.json": `{ "name": "app", "type": "module", "dependencies": { "convex": "1.48.0" } }`,
+      ...files,
+    });
   }
 
   write(files: Readonly<Record<string, string>>): void {

@@ -73,6 +73,8 @@ describe("building indexes", () => {
     });
     expect(statuses.at(-1)).toEqual({ type: "complete" });
     expect(database.largestBatch).toBeLessThanOrEqual(25);
+    // Requests get their turn after every batch.
+    expect(deployment.pauses).toBeGreaterThanOrEqual(500 / 25);
     // No document was read twice.
     expect(database.rowsRead).toBe(500);
     const built = must(database.index("users", "by_name"), "index");
