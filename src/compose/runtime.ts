@@ -62,6 +62,7 @@ export function composeCore(bindings: Bindings): Core {
     limits: {
       invocation: invocationLimits(settings),
       transaction: transactionLimits(settings),
+      tables: settings.tables,
       actionTimeoutMs: settings.actionTimeoutMs,
       syscallTimeMs: settings.syscallTimeMs,
       nestingDepth: settings.nestingDepth,

@@ -36,6 +36,7 @@ export class MutationExecutor {
       now,
       random: runtime.random,
       limits: runtime.limits.transaction,
+      maxTables: runtime.limits.tables,
       cursors: runtime.cursors,
       allocateTable: (component, name) => begin.allocateTable(component, name),
     });

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { startBackend, type TestBackend } from "../../support/backend.ts";
-import { ConvexApp } from "../../support/convex-app.ts";
-import { FunctionClient } from "../../support/function-client.ts";
+import { ConvexApp, schemaFile } from "../../support/convex-app.ts";
+import { failure, FunctionClient } from "../../support/function-client.ts";
 
 /** What the developer reads when a push is refused, and that the app of before goes on. */
 
@@ -17,7 +17,9 @@ let backend: TestBackend;
 let client: FunctionClient;
 
 beforeAll(async () => {
-  backend = await startBackend({ env: { CONVECTION_MODULES: "6", CONVECTION_CODE_BYTES: "400000" } });
+  backend = await startBackend({
+    env: { CONVECTION_MODULES: "6", CONVECTION_CODE_BYTES: "400000", CONVECTION_TABLES: "3" },
+  });
   client = new FunctionClient(backend.url);
   using app = new ConvexApp(GOOD);
   await app.deploy(backend);
@@ -117,6 +119,26 @@ test("E-F-12 too many files and too much code are refused with both numbers", as
   expect(await refused(many)).toContain('Too many function files (8 > maximum 6) in "convex/"');
   const long = `export const text = ${JSON.stringify("x".repeat(450_000))};\n`;
   expect(await refused({ "convex/long.ts": long })).toContain("Total module size exceeded the unzipped maximum");
+});
+
+test("E-F-9 the number of tables is bounded for pushes and for mutations alike", async () => {
+  using app = new ConvexApp({
+    ...GOOD,
+    "convex/tables.ts": `import { v } from "convex/values";
+import { mutation } from "./_generated/server";
+export const insert = mutation({
+  args: { table: v.string() },
+  handler: (ctx, { table }) => ctx.db.insert(table as "t", {} as never),
+});
+`,
+  });
+  await app.deploy(backend);
+  for (const table of ["one", "two", "three", "two"]) await client.mutation("tables:insert", { table });
+  expect(await failure(client.mutation("tables:insert", { table: "four" }))).toContain(
+    "Number of tables cannot exceed 3.",
+  );
+  app.write({ "convex/schema.ts": schemaFile({ four: "({ a: v.any() })" }) });
+  expect(await app.failedDeploy(backend)).toContain("Number of tables cannot exceed 3.");
 });
 
 test("P-E-3 a declared variable is required by the push, kept by env remove, and checked by env set", async () => {
