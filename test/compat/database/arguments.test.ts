@@ -95,12 +95,14 @@ describe("calls", () => {
     expect(await post(body)).toMatchObject({ status: 400, body: { code: "BadFormat" } });
   });
 
-  test.each([
-    [{ value: { $integer: "AA==" } }],
-    [{ value: { $unknown: 1 } }],
-    [{ value: { $float: "AAAAAAAA8D8=" } }],
-    [{ value: Array.from({ length: 8193 }, () => 0) }],
-  ])("E-B-15 an argument that is no Convex value %#", async (args) => {
+  const NO_VALUES = [
+    { value: { $integer: "AA==" } },
+    { value: { $unknown: 1 } },
+    { value: { $float: "AAAAAAAA8D8=" } },
+    { value: Array.from({ length: 8193 }, () => 0) },
+  ];
+
+  test.each(NO_VALUES)("E-B-15 an argument that is no Convex value %#", async (args) => {
     const { status, body } = await post(JSON.stringify({ path: "arguments:anything", args, format: "json" }));
     const text = JSON.stringify(body);
     expect({ status, text }).toEqual({ status: expect.any(Number), text: expect.stringContaining("arguments") });

@@ -149,7 +149,10 @@ describe("reads", () => {
     async (shape) => {
       const { db } = await plans();
       const parameters = [
-        ...[1, "10", 5, 20],
+        1,
+        "10",
+        5,
+        20,
         ...(shape.bounded ? ["20"] : []),
         ...(shape.source === "entries" ? [11] : []),
         ...(shape.measured ? [1000] : []),
