@@ -5,7 +5,6 @@ import type { DeployPorts, Rules } from "../deploy/ports.ts";
 import { PushService } from "../deploy/push-service.ts";
 import { PushTokens } from "../deploy/push-token.ts";
 import { DEFAULT_DEPLOY_SETTINGS } from "../deploy/settings.ts";
-import { ScannedTableSizes } from "../deploy/table-sizes.ts";
 import { limitNotes, type Settings } from "../protocol/settings.ts";
 import { IsolateAnalyzer } from "../runtime/code/analyzer.ts";
 import { isJsonObject } from "../shared/json.ts";
@@ -18,6 +17,9 @@ import { clock, log, random } from "./system.ts";
 
 /** How long a lease that was taken just before a commit may outlive it, beyond its length: timers are not exact. */
 const LEASE_MARGIN_MS = 20;
+
+/** Any time at all will do: workerd looks at its sockets only when nothing in the process is ready to run. */
+const PAUSE_MS = 1;
 
 export interface Push {
   readonly push: PushService;
@@ -44,13 +46,14 @@ export function deployPorts(
     documentKeys: {
       indexKey: (definition, document, id) => (isJsonObject(document) ? keyIn(definition, document, id) : null),
     },
-    tableSizes: new ScannedTableSizes(persistence, DEFAULT_DEPLOY_SETTINGS.backfill),
+    tableSizes: core.tableSizes,
     cipher: core.cipher,
     tokens: new PushTokens(core.secrets),
     waitForLeases: async () => {
       hooks.onFlip();
       await new Promise((resolve) => setTimeout(resolve, settings.codeLeaseMs + LEASE_MARGIN_MS));
     },
+    pause: () => new Promise((resolve) => setTimeout(resolve, PAUSE_MS)),
     startBackground: hooks.startBackground,
     clock,
     random,

@@ -4,6 +4,7 @@ import { EnvironmentCipher } from "../deploy/environment-cipher.ts";
 import { openVariables } from "../deploy/environment.ts";
 import { FunctionHandleCodec, handleKey } from "../deploy/function-handles.ts";
 import { D1Persistence } from "../persistence/d1/d1-persistence.ts";
+import { D1TableSizes } from "../persistence/d1/table-sizes.ts";
 import { type Deployment as DeploymentIdentity, parseDeployment } from "../protocol/deployment.ts";
 import { parseSettings } from "../protocol/parse-settings.ts";
 import {
@@ -33,6 +34,7 @@ export interface Core {
   readonly settings: Settings;
   readonly identity: DeploymentIdentity;
   readonly persistence: D1Persistence;
+  readonly tableSizes: D1TableSizes;
   readonly code: CodeStore;
   readonly cipher: EnvironmentCipher;
   readonly loader: DeploymentLoader;
@@ -52,6 +54,7 @@ export function composeCore(bindings: Bindings): Core {
     timeoutMs: settings.d1ReadTimeoutMs,
     commitTimeoutMs: settings.d1CommitTimeoutMs,
   });
+  const tableSizes = new D1TableSizes(bindings.DB, { timeoutMs: settings.d1ReadTimeoutMs });
   const code = new CodeStore(bindings.CODE);
   const cipher = new EnvironmentCipher(secrets, random);
   const builtinVariables = { CONVEX_CLOUD_URL: identity.cloudUrl, CONVEX_SITE_URL: identity.siteUrl };
@@ -72,6 +75,7 @@ export function composeCore(bindings: Bindings): Core {
       invocation: invocationLimits(settings, notes),
       transaction: transactionLimits(settings),
       transactionNotes: transactionLimitNotes(notes),
+      tables: settings.tables,
       actionTimeoutMs: settings.actionTimeoutMs,
       syscallTimeMs: settings.syscallTimeMs,
       nestingDepth: settings.nestingDepth,
@@ -105,7 +109,19 @@ export function composeCore(bindings: Bindings): Core {
   };
   const variables = variableReader(cipher, builtinVariables);
   const loader = new DeploymentLoader(source, variables, schemaLimits(settings));
-  return { settings, identity, persistence, code, cipher, loader, runtime, logs, secrets, builtinVariables };
+  return {
+    settings,
+    identity,
+    persistence,
+    tableSizes,
+    code,
+    cipher,
+    loader,
+    runtime,
+    logs,
+    secrets,
+    builtinVariables,
+  };
 }
 
 export function schemaLimits(settings: Settings): SchemaLimits {

@@ -6,6 +6,7 @@ import type { JsonObject } from "../shared/json.ts";
 import type { Random } from "../shared/random.ts";
 import type { Analysis } from "./analysis.ts";
 import { bundleKey, type CodeStore } from "./code-store.ts";
+import { DEFAULT_FUNCTIONS } from "./config-hashes.ts";
 import { componentNodes, type ComponentNode } from "./component-tree.ts";
 import { canonicalJson, sha256Hex } from "./digest.ts";
 import { modulePrefix } from "./module-path.ts";
@@ -29,6 +30,7 @@ export async function buildAppVersion(
     ),
     modules: modules.map(reference).toSorted((a, b) => (a.key < b.key ? -1 : 1)),
     bundleKey: await bundleKeyOf(modules),
+    ...(body.functions === DEFAULT_FUNCTIONS ? {} : { functions: body.functions }),
     npmVersion: body.appDefinition.udfServerVersion,
     nodeVersion: body.nodeVersion ?? null,
     authProviders: analysis.authProviders,

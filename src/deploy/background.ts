@@ -20,7 +20,7 @@ const ENTRIES_PER_CHUNK = 1000;
  */
 const DROP_MARGIN = 60_000_000;
 
-type Ports = Pick<DeployPorts, "persistence" | "committer" | "documentKeys" | "clock" | "settings">;
+type Ports = Pick<DeployPorts, "persistence" | "committer" | "documentKeys" | "pause" | "clock" | "settings">;
 
 /** What pushes leave to do: entries of dropped indexes go, staged indexes are filled. Whoever has an alarm calls it. */
 export class BackgroundIndexWork {
@@ -41,13 +41,14 @@ export class BackgroundIndexWork {
   }
 
   async #removeEntries(rows: CatalogRows, deadline: number): Promise<void> {
-    const { persistence, clock } = this.#ports;
+    const { persistence, pause, clock } = this.#ports;
     const removed: DroppedIndex[] = [];
     for (const dropped of loadDropped(rows.values)) {
       if (rows.head.retainedFrom < dropped.at + DROP_MARGIN) continue;
       let count = ENTRIES_PER_CHUNK;
       while (count > 0 && clock.now() < deadline) {
         count = await persistence.removeIndexEntries(dropped.id, ENTRIES_PER_CHUNK);
+        await pause();
       }
       if (count === 0) removed.push(dropped);
     }
@@ -59,7 +60,7 @@ export class BackgroundIndexWork {
   }
 
   async #fillStaged(rows: CatalogRows, deadline: number): Promise<void> {
-    const { persistence, documentKeys, clock, settings } = this.#ports;
+    const { persistence, documentKeys, pause, clock, settings } = this.#ports;
     const catalog = new Catalog(rows);
     const cursors = new Map(Object.entries(loadCursors(rows.values)));
     const filled = new Set<IndexId>();
@@ -71,6 +72,7 @@ export class BackgroundIndexWork {
         const batch = await scan.batch();
         if (await backfill(batch, [index], persistence, documentKeys)) batch.advance();
         worked = true;
+        await pause();
       }
       if (scan.done) filled.add(index.id);
       else if (scan.cursor !== null) cursors.set(`${index.id}`, scan.cursor);

@@ -108,6 +108,11 @@ export interface DeployPorts {
   readonly tokens: PushTokens;
   /** Resolves when every Worker isolate that may still hold the previous app version has let go of it. */
   readonly waitForLeases: () => Promise<void>;
+  /**
+   * Called between two batches of long work, so that requests get their turn: workerd on one machine runs D1 in the
+   * same process and does not look at its sockets while any of it has something to do.
+   */
+  readonly pause: () => Promise<void>;
   /** Asks whoever owns an alarm to call `BackgroundIndexWork.run` soon, and again while it answers true. */
   readonly startBackground: () => void;
   readonly clock: Clock;

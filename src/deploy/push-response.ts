@@ -1,4 +1,4 @@
-import type { AppVersion } from "../protocol/app.ts";
+import type { AppVersion, DatabaseIndexJson, SchemaJson } from "../protocol/app.ts";
 import type { AnalyzedModule } from "../protocol/invocation.ts";
 import { must } from "../shared/assert.ts";
 import { fromHex } from "../shared/bytes.ts";
@@ -43,7 +43,7 @@ function evaluatedDefinition(path: string, app: AppVersion, analysis: Analysis):
   const definition = must(analysis.definitions.get(path), `definition ${path}`);
   return {
     definition: { ...definition, path, exports: exportReferences(must(analysis.exports.get(path), "exports")) },
-    schema: analysis.schemas.get(path) ?? null,
+    schema: evaluatedSchema(analysis.schemas.get(path) ?? null),
     functions: Object.fromEntries(
       [...must(analysis.modules.get(path), "modules")].map(([module, analyzed]) => [module, analyzedModule(analyzed)]),
     ),
@@ -52,6 +52,23 @@ function evaluatedDefinition(path: string, app: AppVersion, analysis: Analysis):
       importPhaseRngSeed: { $bytes: base64(fromHex(app.importSeed)) },
       importPhaseUnixTimestamp: { $integer: base64(int64(BigInt(app.importTime) * 1_000_000n)) },
     },
+  };
+}
+
+/** As the client makes static types of it, in which a range may end in `_creationTime` like every index does. */
+function evaluatedSchema(schema: SchemaJson | null): SchemaJson | null {
+  if (schema === null) return null;
+  const complete = (index: DatabaseIndexJson): DatabaseIndexJson => ({
+    ...index,
+    fields: [...index.fields, "_creationTime"],
+  });
+  return {
+    ...schema,
+    tables: schema.tables.map((table) => ({
+      ...table,
+      indexes: table.indexes.map(complete),
+      stagedDbIndexes: table.stagedDbIndexes.map(complete),
+    })),
   };
 }
 

@@ -33,7 +33,7 @@ const DOCUMENTS_PER_READ = 50;
 
 type Ports = Pick<
   DeployPorts,
-  "persistence" | "committer" | "rules" | "documentKeys" | "clock" | "settings" | "tokens"
+  "persistence" | "committer" | "rules" | "documentKeys" | "pause" | "clock" | "settings" | "tokens"
 >;
 
 /**
@@ -161,7 +161,7 @@ export class PushWork {
   }
 
   async #walk(table: WalkedTable, deadline: number): Promise<Mismatch | null> {
-    const { persistence, documentKeys, clock, settings } = this.#ports;
+    const { persistence, documentKeys, pause, clock, settings } = this.#ports;
     const row = must(this.#catalog.tableById(table.tableId), "walked table");
     const indexes = this.#catalog.indexes(table.tableId).filter((index) => table.indexes.includes(index.id));
     const scan = new TableScan(persistence, settings.backfill, table.tableId, table.cursor);
@@ -174,6 +174,7 @@ export class PushWork {
         }
       }
       if (await backfill(batch, indexes, persistence, documentKeys)) batch.advance();
+      await pause();
     }
     table.cursor = scan.cursor;
     table.done = scan.done;

@@ -21,7 +21,7 @@ export interface DeploySettings {
 export interface BackfillSettings {
   /** Most documents read in one batch: bounds how long storage is busy with us. */
   readonly documents: number;
-  /** Bytes one batch aims at; its size follows the documents seen so far. */
+  /** Bytes of documents after which a batch ends. */
   readonly bytes: number;
 }
 

@@ -18,9 +18,6 @@ export interface Batch {
   readonly advance: () => void;
 }
 
-/** Nothing is known of a table's documents before the first batch, and each may have 1 MiB. */
-const FIRST_BATCH = 16;
-
 /**
  * Walks a table in the order of ids, a batch at a time, each read at the newest snapshot. What is written behind the
  * cursor is not seen again: index entries of such writes are made by their commits, which know the index since
@@ -30,7 +27,6 @@ export class TableScan {
   readonly #persistence: Pick<Persistence, "read">;
   readonly #settings: BackfillSettings;
   readonly #tableId: TableId;
-  #limit: number;
   /** Internal id of the last document seen. */
   cursor: string | null;
   done = false;
@@ -44,7 +40,6 @@ export class TableScan {
     this.#persistence = persistence;
     this.#settings = settings;
     this.#tableId = tableId;
-    this.#limit = Math.min(FIRST_BATCH, settings.documents);
     this.cursor = cursor;
   }
 
@@ -60,7 +55,8 @@ export class TableScan {
           index: "by_id",
           interval: { start, end: null },
           order: "asc",
-          limit: this.#limit,
+          limit: this.#settings.documents,
+          maxBytes: this.#settings.bytes,
         },
       ],
       "latest",
@@ -72,10 +68,6 @@ export class TableScan {
       advance: () => {
         this.cursor = rows.at(-1)?.key ?? this.cursor;
         this.done = !more || rows.length === 0;
-        if (rows.length === 0) return;
-        const bytes = rows.reduce((sum, { document }) => sum + document.json.length, 0);
-        const fitting = Math.floor((this.#settings.bytes * rows.length) / Math.max(bytes, 1));
-        this.#limit = Math.max(1, Math.min(this.#settings.documents, fitting));
       },
     };
   }

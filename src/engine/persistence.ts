@@ -39,7 +39,15 @@ export interface RangeRead {
   readonly order: "asc" | "desc";
   /** At least 1. The result never has more rows. */
   readonly limit: number;
+  /** Where a long page ends early, `DEFAULT_PAGE_BYTES` if absent: see `RangePage`. */
+  readonly maxBytes?: number;
 }
+
+/** A page of a range ends here although more rows were asked for: what holds it in memory has 128 MB in all. */
+export const DEFAULT_PAGE_BYTES = 4 * 1024 * 1024;
+
+/** Pages of so few rows are read whole whatever their bytes: looking at sizes first costs short reads a fifth. */
+export const UNMEASURED_ROWS = 20;
 
 export type Read = PointRead | RangeRead;
 
@@ -48,10 +56,22 @@ export interface RangeRow {
   readonly document: StoredDocument;
 }
 
+/**
+ * Ends at the limit, at the end of the interval, or, if more than `UNMEASURED_ROWS` were asked for, with the document
+ * that makes the sizes of all of them reach `maxBytes`.
+ */
 export interface RangePage {
   readonly rows: readonly RangeRow[];
   /** False when the interval holds nothing beyond the last row. True may be a false alarm. */
   readonly more: boolean;
+}
+
+/** Whether a page ended because of its bytes. */
+export function isCutShort({ limit, maxBytes = DEFAULT_PAGE_BYTES }: RangeRead, rows: readonly RangeRow[]): boolean {
+  if (limit <= UNMEASURED_ROWS || rows.length === limit) return false;
+  let bytes = 0;
+  for (const { document } of rows) bytes += document.size;
+  return bytes >= maxBytes;
 }
 
 /** Result of a read, in the order asked: `StoredDocument | null` for a point, a page for a range. */

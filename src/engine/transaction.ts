@@ -43,11 +43,13 @@ export interface TransactionOptions {
   readonly cursors: CursorCodec;
   readonly limits?: TransactionLimits;
   readonly limitNotes?: TransactionLimitNotes;
+  /** Tables of developers that the deployment may have. */
+  readonly maxTables?: number;
   /** Mutations only: the row a table will have when the transaction brings it into existence. */
   readonly allocateTable?: (component: ComponentPath, name: string) => TableRow;
 }
 
-const MAX_TABLES = 10_000;
+const DEFAULT_MAX_TABLES = 10_000;
 
 /**
  * One query or mutation with everything it calls: reads of one snapshot, writes on top of them that nobody else sees,
@@ -213,10 +215,10 @@ export class Transaction {
   #tableForInsert(component: ComponentPath, name: string): TableRow {
     const existing = this.tables.named(component, name);
     if (existing !== null) return existing;
-    if (!isSystemTable(name) && this.tables.userTableCount() >= MAX_TABLES) {
-      throw badRequest("TooManyTables", `Number of tables cannot exceed ${MAX_TABLES}.`);
+    const { allocateTable, maxTables = DEFAULT_MAX_TABLES } = this.#options;
+    if (!isSystemTable(name) && this.tables.userTableCount() >= maxTables) {
+      throw badRequest("TooManyTables", `Number of tables cannot exceed ${maxTables}.`);
     }
-    const { allocateTable } = this.#options;
     assert(allocateTable !== undefined, "a mutation can allocate tables");
     const table = allocateTable(component, name);
     this.#pending.addTable(table);

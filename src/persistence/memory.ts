@@ -2,8 +2,11 @@ import { assert, must } from "../shared/assert.ts";
 import type { JsonValue } from "../shared/json.ts";
 import type { IndexId, IndexKey, InternalId, TableId } from "../engine/names.ts";
 import {
+  DEFAULT_PAGE_BYTES,
   FencedError,
+  isCutShort,
   OutOfRetentionError,
+  UNMEASURED_ROWS,
   type CatalogChange,
   type CatalogRows,
   type CommitBatch,
@@ -15,6 +18,7 @@ import {
   type PointRead,
   type RangePage,
   type RangeRead,
+  type RangeRow,
   type Read,
   type ReadResult,
   type RecordedOutcome,
@@ -69,7 +73,8 @@ export class MemoryPersistence implements Persistence {
     return valueAt(this.#documents.get(tableId)?.get(id), at);
   }
 
-  #range({ tableId, index, interval, order, limit }: RangeRead, at: Timestamp): RangePage {
+  #range(read: RangeRead, at: Timestamp): RangePage {
+    const { tableId, index, interval, order, limit, maxBytes = DEFAULT_PAGE_BYTES } = read;
     const history: History<unknown> | undefined =
       index === "by_id" ? this.#documents.get(tableId) : this.#entries.get(index);
     const keys = [...(history ?? [])]
@@ -80,11 +85,16 @@ export class MemoryPersistence implements Persistence {
       .map(([key]) => key)
       .toSorted();
     if (order === "desc") keys.reverse();
-    const rows = keys.slice(0, limit).map((key) => ({
-      key: key as IndexKey,
-      document: must(this.#get({ tableId, id: key.slice(-32) as InternalId }, at), `document of entry ${key}`),
-    }));
-    return { rows, more: rows.length === limit };
+    const rows: RangeRow[] = [];
+    let bytes = 0;
+    for (const key of keys.slice(0, limit)) {
+      if (limit > UNMEASURED_ROWS && bytes >= maxBytes) break;
+      const id = key.slice(-32) as InternalId;
+      const document = must(this.#get({ tableId, id }, at), `document of entry ${key}`);
+      rows.push({ key: key as IndexKey, document });
+      bytes += document.size;
+    }
+    return { rows, more: rows.length === limit || isCutShort(read, rows) };
   }
 
   async loadCatalog(): Promise<CatalogRows> {

@@ -19,6 +19,8 @@ export interface AppVersion {
   /** Import-phase determinism (`abi.md` §5.2). */
   readonly importSeed: string;
   readonly importTime: number;
+  /** Folder of the functions in the developer's project, with a slash behind; absent: `convex/`. */
+  readonly functions?: string;
   /** Version of the npm package the app was pushed with. */
   readonly npmVersion: string;
   readonly nodeVersion: string | null;

@@ -49,7 +49,13 @@ const FUNCTIONS = [
     (name) => `fuzz:${name}`,
   ),
   ...["insert", "patch", "replace", "remove", "rawMutation", "echoAction", "rawAction"].map((name) => `fuzz:${name}`),
-  ...["work:record", "work:everything", "work:page", "work:act", "work:internalNote", "bank:transfer", "txn:a"],
+  "work:record",
+  "work:everything",
+  "work:page",
+  "work:act",
+  "work:internalNote",
+  "bank:transfer",
+  "txn:a",
 ];
 
 const KINDS: Readonly<Record<string, "mutation" | "action">> = {

@@ -1,7 +1,16 @@
 import type { Catalog } from "../catalog.ts";
 import type { IndexKey, InternalId, TableId } from "../names.ts";
-import type { Head, Persistence, RangePage, RangeRead, Read, StoredDocument } from "../persistence.ts";
-import { FencedError } from "../persistence.ts";
+import {
+  DEFAULT_PAGE_BYTES,
+  FencedError,
+  type Head,
+  isCutShort,
+  type Persistence,
+  type RangePage,
+  type RangeRead,
+  type Read,
+  type StoredDocument,
+} from "../persistence.ts";
 import { ConflictError } from "../snapshot-reader.ts";
 import type { Timestamp } from "../timestamp.ts";
 import type { CatalogState } from "./catalog-changes.ts";
@@ -121,19 +130,25 @@ export class LatestState {
 
   /**
    * Answers from storage, and fills the caches. The results are the newest decided state at the moment the promise
-   * resolves; a range page is full unless it ends its interval.
+   * resolves; a range page is full unless it ends its interval or reached its bytes.
    */
   async fetch(reads: readonly Read[]): Promise<(StoredDocument | RangePage | null)[]> {
     let slack = 0;
     for (let attempt = 0; attempt < MAX_FETCHES; attempt++) {
       const enlarged = reads.map((read) =>
-        read.kind === "get" ? read : { ...read, limit: read.limit + slack + this.#pendingRemovals(read) },
+        read.kind === "get"
+          ? read
+          : {
+              ...read,
+              limit: read.limit + slack + this.#pendingRemovals(read),
+              maxBytes: (read.maxBytes ?? DEFAULT_PAGE_BYTES) * 4 ** attempt,
+            },
       );
       const { head, results } = await this.#persistence.read(enlarged, "latest");
       this.#checkHead(head);
       // Evicted meanwhile: what storage showed can't be brought up to date any more.
       if (this.log.floor > head.ts) continue;
-      const answers = reads.map((read, i) => this.#absorb(read, results[i] ?? null, head.ts));
+      const answers = reads.map((read, i) => this.#absorb(read, enlarged[i] ?? read, results[i] ?? null, head.ts));
       if (answers.every((answer) => answer !== undefined)) return answers;
       slack = 2 * slack + 64;
     }
@@ -153,6 +168,7 @@ export class LatestState {
   /** `undefined`: too many rows of the page are gone, a longer one is needed. */
   #absorb(
     read: Read,
+    enlarged: Read,
     result: StoredDocument | RangePage | null,
     at: Timestamp,
   ): StoredDocument | RangePage | null | undefined {
@@ -173,7 +189,8 @@ export class LatestState {
     for (const entry of this.log.since(at)) {
       for (const change of entry.changes.get(ref) ?? []) changes.set(change.key, change.document);
     }
-    const page = overlay(read, result, changes);
+    const cut = enlarged.kind === "range" && isCutShort(enlarged, result.rows);
+    const page = overlay(read, result, cut, changes);
     if (page === undefined) return undefined;
     this.#ranges.fill(ref, readInterval(read, page), read.order === "asc" ? page.rows : page.rows.toReversed());
     // The last 32 digits of every key are the document's id.

@@ -4,16 +4,18 @@ import { readInterval } from "./coverage.ts";
 
 /**
  * Brings a page up to date with newer key changes. `page` may have been read with a larger limit than `read` has.
- * `undefined`: fewer rows than `read.limit` are left although more may follow in storage.
+ * `undefined`: fewer rows than `read.limit` are left although more may follow in storage. A page that
+ * was cut short by its bytes may stay short, unless nothing of it is left.
  */
 export function overlay(
   read: RangeRead,
   page: RangePage,
+  cutShort: boolean,
   changes: ReadonlyMap<IndexKey, StoredDocument | null>,
 ): RangePage | undefined {
   const rows = changes.size === 0 ? [...page.rows] : merge(read, page, changes);
   if (rows.length > read.limit) return { rows: rows.slice(0, read.limit), more: true };
-  if (page.more && rows.length < read.limit) return undefined;
+  if (page.more && rows.length < read.limit && (!cutShort || rows.length === 0)) return undefined;
   return { rows, more: page.more };
 }
 

@@ -46,27 +46,53 @@ export interface RangeShape {
   readonly source: "by_id" | "entries";
   readonly order: "asc" | "desc";
   readonly bounded: boolean;
+  /** Whether the page ends with the document that makes its sizes reach a bound. */
+  readonly measured: boolean;
 }
 
-/** Parameters: table, start, snapshot, limit, then end if bounded, then index if the source is `entries`. */
-export function rangeSql({ source, order, bounded }: RangeShape): string {
+/**
+ * Parameters: table, start, snapshot, limit, then those that apply of end (bounded), index (`entries`) and bytes
+ * (measured).
+ */
+export function rangeSql({ source, order, bounded, measured }: RangeShape): string {
   const direction = order === "asc" ? "ASC" : "DESC";
+  let next = 5;
+  const end = bounded ? `?${next++}` : null;
   if (source === "by_id") {
+    const bytes = measured ? `?${next++}` : null;
     return `SELECT hex(e.id) AS k, (
   SELECT ${PACKED} FROM documents WHERE table_id = ?1 AND id = e.id AND ts = e.ts
-) AS v FROM (
+) AS v FROM ${within(
+      "id",
+      direction,
+      bytes,
+      `(
   SELECT id, max(ts) AS ts, size FROM documents
-  WHERE table_id = ?1 AND id >= unhex(?2)${bounded ? " AND id < unhex(?5)" : ""} AND ts <= ?3
+  WHERE table_id = ?1 AND id >= unhex(?2)${end === null ? "" : ` AND id < unhex(${end})`} AND ts <= ?3
   GROUP BY id HAVING size IS NOT NULL ORDER BY id ${direction} LIMIT ?4
-) AS e`;
+)`,
+    )}`;
   }
-  const index = bounded ? "?6" : "?5";
-  return `SELECT hex(e.key) AS k, (
-  SELECT ${PACKED} FROM documents
-  WHERE table_id = ?1 AND id = substr(e.key, -16) AND ts <= ?3 ORDER BY ts DESC LIMIT 1
-) AS v FROM (
+  const index = `?${next++}`;
+  const bytes = measured ? `?${next++}` : null;
+  const version = (column: string, key: string) => `(
+  SELECT ${column} FROM documents
+  WHERE table_id = ?1 AND id = substr(${key}, -16) AND ts <= ?3 ORDER BY ts DESC LIMIT 1
+)`;
+  const keys = `(
   SELECT key, max(ts), deleted FROM index_entries
-  WHERE index_id = ${index} AND key >= unhex(?2)${bounded ? " AND key < unhex(?5)" : ""} AND ts <= ?3
+  WHERE index_id = ${index} AND key >= unhex(?2)${end === null ? "" : ` AND key < unhex(${end})`} AND ts <= ?3
   GROUP BY key HAVING deleted = 0 ORDER BY key ${direction} LIMIT ?4
-) AS e`;
+)`;
+  const sized = bytes === null ? keys : `(SELECT key, NULL AS ts, ${version("size", "key")} AS size FROM ${keys})`;
+  return `SELECT hex(e.key) AS k, ${version(PACKED, "e.key")} AS v FROM ${within("key", direction, bytes, sized)}`;
+}
+
+/** The rows up to the one whose size makes the sum reach `bytes`. Values are looked up for these alone. */
+function within(key: "id" | "key", direction: "ASC" | "DESC", bytes: string | null, rows: string): string {
+  if (bytes === null) return `${rows} AS e`;
+  return `(
+  SELECT ${key}, ts, sum(size) OVER (ORDER BY ${key} ${direction} ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before
+  FROM ${rows}
+) AS e WHERE e.before IS NULL OR e.before < ${bytes}`;
 }

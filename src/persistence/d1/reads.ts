@@ -1,6 +1,15 @@
 import { assert, must } from "../../shared/assert.ts";
 import type { IndexKey, InternalId, TableId } from "../../engine/names.ts";
-import type { Head, RangePage, RangeRead, Read, StoredDocument } from "../../engine/persistence.ts";
+import {
+  DEFAULT_PAGE_BYTES,
+  isCutShort,
+  UNMEASURED_ROWS,
+  type Head,
+  type RangePage,
+  type RangeRead,
+  type Read,
+  type StoredDocument,
+} from "../../engine/persistence.ts";
 import type { Timestamp } from "../../engine/timestamp.ts";
 import { HEAD_SQL, OVERFLOW_SQL, POINT_SQL, POINTS_SQL, rangeSql, withHead, type PackedRow } from "./range-sql.ts";
 import { boundText } from "./text-limits.ts";
@@ -73,10 +82,12 @@ export class ReadStatements {
 function rangeParameters(read: RangeRead, snapshot: number): [sql: string, parameters: (string | number)[]] {
   const { start, end } = read.interval;
   const source = read.index === "by_id" ? "by_id" : "entries";
+  const measured = read.limit > UNMEASURED_ROWS;
   const parameters: (string | number)[] = [read.tableId, start, snapshot, read.limit];
   if (end !== null) parameters.push(end);
   if (read.index !== "by_id") parameters.push(read.index);
-  return [rangeSql({ source, order: read.order, bounded: end !== null }), parameters];
+  if (measured) parameters.push(read.maxBytes ?? DEFAULT_PAGE_BYTES);
+  return [rangeSql({ source, order: read.order, bounded: end !== null, measured }), parameters];
 }
 
 export function decodeReads(reads: readonly Read[], answers: readonly D1Result<PackedRow>[]): DecodedReads {
@@ -104,7 +115,7 @@ export function decodeReads(reads: readonly Read[], answers: readonly D1Result<P
         assert(v !== null, () => `entry ${k} of index ${read.index} has no document`);
         return { key: k as IndexKey, document: stored(read.tableId, k.slice(-32) as InternalId, v) };
       });
-      results.push({ rows, more: rows.length === read.limit });
+      results.push({ rows, more: rows.length === read.limit || isCutShort(read, rows) });
     }
   }
   return { results, overflowed };

@@ -22,6 +22,8 @@ export interface RuntimeLimits extends SizeLimits {
   readonly invocation: InvocationLimits;
   readonly transaction: TransactionLimits;
   readonly transactionNotes: TransactionLimitNotes;
+  /** Tables of developers, created by mutations or by pushes. */
+  readonly tables: number;
   readonly actionTimeoutMs: number;
   /** Sum of the time that one query or mutation may spend in syscalls (E-C-4). */
   readonly syscallTimeMs: number;

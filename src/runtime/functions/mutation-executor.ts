@@ -46,6 +46,7 @@ export class MutationExecutor {
       random: runtime.random,
       limits: runtime.limits.transaction,
       limitNotes: runtime.limits.transactionNotes,
+      maxTables: runtime.limits.tables,
       cursors: runtime.cursors,
       allocateTable: (component, name) => begin.allocateTable(component, name),
     });

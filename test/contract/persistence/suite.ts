@@ -21,10 +21,17 @@ interface RangeOptions {
   readonly interval?: Interval;
   readonly order?: "asc" | "desc";
   readonly limit?: number;
+  readonly maxBytes?: number;
 }
 
-export function range({ index = A, interval = EVERYTHING, order = "asc", limit = 100 }: RangeOptions = {}): RangeRead {
-  return { kind: "range", tableId: TABLE, index, interval, order, limit };
+export function range({
+  index = A,
+  interval = EVERYTHING,
+  order = "asc",
+  limit = 100,
+  ...rest
+}: RangeOptions = {}): RangeRead {
+  return { kind: "range", tableId: TABLE, index, interval, order, limit, ...rest };
 }
 
 export function get(n: number) {
@@ -243,6 +250,65 @@ export function persistenceContract(name: string, create: () => Promise<Persiste
         await expect(readKeys(persistence, { index: "by_id", limit: 2 })).resolves.toEqual([id(0), id(1)]);
       });
 
+      test("PST16 a page of more than 20 rows ends with the document that makes its sizes reach maxBytes", async () => {
+        const persistence = await create();
+        const writer = new TestWriter(persistence);
+        // Sizes grow from about 1,000 to 40,000 bytes.
+        const changes = Array.from({ length: 40 }, (_, n) =>
+          put(n, [(10 + n).toString()], "x".repeat(1_000 * (n + 1))),
+        );
+        await writer.commit([changes]);
+        await writer.commit([[put(0, ["10"], "newer"), remove(1)]]);
+        for (const index of [A, "by_id"] as const) {
+          for (const order of ["asc", "desc"] as const) {
+            const [whole, ...pages] = (
+              await persistence.read(
+                [
+                  range({ index, order }),
+                  range({ index, order, maxBytes: 30_000 }),
+                  range({ index, order, maxBytes: 1 }),
+                  range({ index, order, limit: 21, maxBytes: 30_000 }),
+                  range({ index, order, limit: 20, maxBytes: 30_000 }),
+                ],
+                "latest",
+              )
+            ).results;
+            expect(whole).toMatchObject({ rows: { length: 39 }, more: false });
+            let bytes = 0;
+            const fitting = whole.rows.filter(({ document }) => {
+              const fits = bytes < 30_000;
+              bytes += document.size;
+              return fits;
+            });
+            expect(fitting.length).toBeLessThan(20);
+            expect(pages).toEqual([
+              { rows: fitting, more: true },
+              { rows: whole.rows.slice(0, 1), more: true },
+              { rows: fitting, more: true },
+              { rows: whole.rows.slice(0, 20), more: true },
+            ]);
+          }
+        }
+      });
+
+      test("PST17 a table of 1 MiB documents is read in pages of 4 MiB", async () => {
+        const persistence = await create();
+        const writer = new TestWriter(persistence);
+        for (let n = 0; n < 12; n++) await writer.commit([[put(n, [(10 + n).toString()], "x".repeat(1 << 20))]]);
+        for (const index of [A, "by_id"] as const) {
+          const seen: string[] = [];
+          let start = "";
+          for (;;) {
+            const { results } = await persistence.read([range({ index, interval: { start, end: null } })], "latest");
+            seen.push(...keys(results[0]));
+            expect(results[0].rows.length).toBeLessThanOrEqual(4);
+            if (!results[0].more) break;
+            start = `${keys(results[0]).at(-1)}00`;
+          }
+          expect(seen).toHaveLength(12);
+        }
+      });
+
       test("PST14 keys with 00 and FF bytes sort as bytes", async () => {
         const persistence = await create();
         const fields = ["", "00", "0000", "0001", "00FF", "01", "7F", "80", "FE", "FF", "FF00", "FFFF", "FFFFFF"];
@@ -395,7 +461,7 @@ export function persistenceContract(name: string, create: () => Promise<Persiste
         const persistence = await create();
         const texts = Array.from({ length: 12 }, (_, n) => String(n).repeat(400_000));
         await new TestWriter(persistence).commit([texts.map((text, n) => put(n, [`${10 + n}`], text))]);
-        const { results } = await persistence.read([range()], "latest");
+        const { results } = await persistence.read([range({ maxBytes: 1 << 26 })], "latest");
         const bodies = results[0].rows.map(({ document }) => JSON.parse(document.json).body);
         expect(bodies).toHaveLength(12);
         expect(bodies.every((body, i) => body === texts[i])).toBe(true);

@@ -7,11 +7,11 @@ import { PushService } from "../../../src/deploy/push-service.ts";
 import { PushTokens } from "../../../src/deploy/push-token.ts";
 import type { StartPushBody } from "../../../src/deploy/push-body.ts";
 import { DEFAULT_DEPLOY_SETTINGS, type DeploySettings } from "../../../src/deploy/settings.ts";
-import { ScannedTableSizes } from "../../../src/deploy/table-sizes.ts";
 import { badRequest } from "../../../src/shared/coded-error.ts";
 import { isJsonObject, type JsonValue } from "../../../src/shared/json.ts";
 import type { Random } from "../../../src/shared/random.ts";
 import { FakeDatabase } from "./fake-database.ts";
+import { ScannedTableSizes } from "./scanned-table-sizes.ts";
 import { NodeAnalyzer } from "./node-analyzer.ts";
 
 export const documentKeys: DocumentKeys = {
@@ -97,6 +97,7 @@ export class TestDeployment {
   readonly environment: Environment;
   leases = 0;
   background = 0;
+  pauses = 0;
 
   constructor(settings: Partial<DeploySettings> = {}, secrets: readonly [string, ...string[]] = ["secret"]) {
     const random = counting();
@@ -113,6 +114,9 @@ export class TestDeployment {
       tokens: new PushTokens(secrets),
       waitForLeases: async () => {
         this.leases++;
+      },
+      pause: async () => {
+        this.pauses++;
       },
       startBackground: () => {
         this.background++;

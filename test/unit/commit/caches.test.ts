@@ -122,7 +122,7 @@ test("CACHE4 an overlaid page is the newest state, or asks for a longer one", ()
     };
     const enlarged = read.limit + below(3);
     const base = sorted(stored).slice(0, enlarged);
-    const page = overlay(read, { rows: base, more: base.length === enlarged }, changes);
+    const page = overlay(read, { rows: base, more: base.length === enlarged }, false, changes);
     if (page === undefined) {
       expect(base).toHaveLength(enlarged);
       continue;

@@ -39,7 +39,7 @@ describe("building indexes", () => {
   });
 
   test("DP10 writes during the back-fill are in the index exactly once, deletions are not", async () => {
-    const deployment = await withUsers(200, { backfill: { documents: 20, bytes: 1 << 20 } });
+    const deployment = await withUsers(200, { backfill: { documents: 15, bytes: 1 << 20 } });
     const { database } = deployment;
     let writes = 0;
     database.beforeRead = () => {
@@ -73,6 +73,8 @@ describe("building indexes", () => {
     });
     expect(statuses.at(-1)).toEqual({ type: "complete" });
     expect(database.largestBatch).toBeLessThanOrEqual(25);
+    // Requests get their turn after every batch.
+    expect(deployment.pauses).toBeGreaterThanOrEqual(500 / 25);
     // No document was read twice.
     expect(database.rowsRead).toBe(500);
     const built = must(database.index("users", "by_name"), "index");
@@ -117,7 +119,7 @@ describe("building indexes", () => {
   });
 
   test("DP13 staged: built in the background after the push, enabled at once by a later one, and staged again", async () => {
-    const deployment = await withUsers(60);
+    const deployment = await withUsers(60, { backfill: { documents: 16, bytes: 1 << 20 } });
     const { database } = deployment;
     const background = new BackgroundIndexWork(deployment.ports);
     await deployment.push(withSchema({ users: { ...LOOSE, staged: { by_name: ["name"] } } }));

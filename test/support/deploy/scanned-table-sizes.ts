@@ -1,10 +1,10 @@
-import type { TableId } from "../engine/names.ts";
-import type { Persistence } from "../engine/persistence.ts";
-import type { TableSizes } from "./ports.ts";
-import type { BackfillSettings } from "./settings.ts";
-import { TableScan } from "./table-scan.ts";
+import type { TableId } from "../../../src/engine/names.ts";
+import type { Persistence } from "../../../src/engine/persistence.ts";
+import type { TableSizes } from "../../../src/deploy/ports.ts";
+import type { BackfillSettings } from "../../../src/deploy/settings.ts";
+import { TableScan } from "../../../src/deploy/table-scan.ts";
 
-/** Counts by reading, for a storage that can't count by itself. Reads every document up to the bound. */
+/** Counts by reading, for fakes that can't count by themselves. */
 export class ScannedTableSizes implements TableSizes {
   readonly #persistence: Pick<Persistence, "read">;
   readonly #settings: BackfillSettings;
