@@ -45,17 +45,9 @@ beforeAll(async () => {
 afterAll(() => backend?.stop());
 
 const FUNCTIONS = [
-  ...["echo", "throws", "get", "normalize", "page", "range", "filter", "table", "rawQuery"].map(
-    (name) => `fuzz:${name}`,
-  ),
-  ...["insert", "patch", "replace", "remove", "rawMutation", "echoAction", "rawAction"].map((name) => `fuzz:${name}`),
-  "work:record",
-  "work:everything",
-  "work:page",
-  "work:act",
-  "work:internalNote",
-  "bank:transfer",
-  "txn:a",
+  ..."echo throws get normalize page range filter table rawQuery".split(" ").map((name) => `fuzz:${name}`),
+  ..."insert patch replace remove rawMutation echoAction rawAction".split(" ").map((name) => `fuzz:${name}`),
+  ..."work:record work:everything work:page work:act work:internalNote bank:transfer txn:a".split(" "),
 ];
 
 const KINDS: Readonly<Record<string, "mutation" | "action">> = {

@@ -19,10 +19,7 @@ beforeAll(async () => {
   caller = new Caller(backend);
 });
 
-afterAll(() => {
-  if (process.env["PROOF_LOG"] !== undefined) console.info(backend.logs);
-  return backend?.stop();
-});
+afterAll(() => backend?.stop());
 
 function seeded(): SeededRandom {
   const seed = freshSeed();
@@ -128,6 +125,15 @@ test.each([
   // Otherwise nothing was tried.
   expect(committed).toBeGreaterThan(history.length * 0.8);
   expect(verdict.edges).toBeGreaterThan(history.length);
+});
+
+test("P-D-9 50 concurrent mutations that add 1 to one document give 50, and each is answered", async () => {
+  await Promise.all(
+    times(50, (n) => caller.value("mutation", "work:record", { client: `adder ${n}`, seq: 1, amount: 1 })),
+  );
+  const { progress } = await caller.value<{ progress: unknown[] }>("query", "work:everything");
+  expect(progress).toContainEqual({ client: "everybody", last: 50, total: 50 });
+  expect(progress).toHaveLength(51);
 });
 
 test("PROOF2 write skew: of two doctors one always stays", async () => {
