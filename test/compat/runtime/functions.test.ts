@@ -102,12 +102,17 @@ describe.each<[Kind, string]>([
   });
 });
 
-test("E-D-2b at import the clock stands, randomness is the deploy's, variables are there, and fetch is refused", async () => {
+test("E-D-2b at import the clock stands, randomness is the deploy's, variables are there, and the rest is refused", async () => {
   expect(await api.value("query", "importing:seen")).toEqual({
     date: "allowed",
     random: "allowed",
     environment: "string",
-    fetch: "fetch() unsupported at import time",
+    rejected: [
+      "fetch() unsupported at import time",
+      "Cannot use cryptographic randomness at import time",
+      "Cannot call another function at import time",
+      "Can't use database at import time",
+    ],
   });
 });
 

@@ -193,6 +193,12 @@ describe("what is no value", () => {
     );
   });
 
+  test("E-D-16 a query that was not run", async () => {
+    expect(await api.error("query", "items:unrun")).toBe(
+      "Uncaught Error: Return value is a Query. Results must be retrieved with `.collect()`, `.take(n), `.unique()`, or `.first()`.\n",
+    );
+  });
+
   test("E-E-2 functions", async () => {
     expect(await returned("function")).toBe('Uncaught Error: Function "[Function]" is not a supported Convex type.\n');
     expect(await returned("nestedFunction")).toContain(
