@@ -103,7 +103,7 @@ test("CRASH3 kill -9 in the middle of a push with a back-fill: the old app goes 
   const random = seeded();
   backend ??= await startBackend({ data, app: APP });
   let caller = new Caller(backend);
-  const documents = 9_000;
+  const documents = 8_000;
   for (let from = 0; from < documents; from += 500) {
     await caller.value("mutation", "filler:fill", { from, to: from + 500, bytes: 700 });
   }

@@ -35,7 +35,7 @@ async function through(table: string, index: string): Promise<[number, number][]
   for (;;) {
     const page: { rows: [number, number][]; isDone: boolean; continueCursor: string } = await client.query(
       "rows:page",
-      { table, index, paginationOpts: { numItems: 20_000, cursor } },
+      { table, index, paginationOpts: { numItems: 8_000, cursor } },
     );
     rows.push(...page.rows);
     if (page.isDone) return rows;
