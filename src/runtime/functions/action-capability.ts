@@ -12,6 +12,7 @@ import type { RuntimeEnvironment } from "./environment.ts";
 import { FunctionError } from "./failure.ts";
 import { withStacks } from "./log-lines.ts";
 import type { QueryRunner } from "./query-runner.ts";
+import { Turns } from "./turns.ts";
 
 /** What one running action may reach. Its code, variables and rights are fixed when it starts. */
 export interface ActionExecution {
@@ -33,12 +34,19 @@ export interface ActionExecution {
 /** E-C-17: what an action is told about a failure that is ours. The failure itself is logged whole. */
 const INTERNAL = "Your request couldn't be completed. Try again later.";
 
+/** Operations that run queries and mutations: each takes part of the one thread that all functions share. */
+const TRANSACTIONS: ReadonlySet<string> = new Set(["1.0/actions/query", "1.0/actions/mutation"]);
+
+/** Of one action at once; the others of its pending operations wait for their turn, however long. */
+const CONCURRENT_TRANSACTIONS = 32;
+
 /** The rights of one action. Ends with it: later calls of code that was left running are refused. */
 export class ActionCapability extends RpcTarget implements HostCapability {
   readonly #execution: ActionExecution;
   readonly #abort = Promise.withResolvers<never>();
   /** Lines that arrived and were not handed on yet; they keep their order. */
   #logged: Promise<void> = Promise.resolve();
+  readonly #transactions = new Turns(CONCURRENT_TRANSACTIONS);
   #ended = false;
 
   constructor(execution: ActionExecution) {
@@ -63,7 +71,11 @@ export class ActionCapability extends RpcTarget implements HostCapability {
   }
 
   /** Every error is a rejection that the action may catch (`abi.md` §2.1.4). */
-  async #answer(op: string, args: string): Promise<SyscallResponse> {
+  #answer(op: string, args: string): Promise<SyscallResponse> {
+    return TRANSACTIONS.has(op) ? this.#transactions.run(() => this.#handle(op, args)) : this.#handle(op, args);
+  }
+
+  async #handle(op: string, args: string): Promise<SyscallResponse> {
     try {
       const handler = ownValue(actionSyscalls, op);
       if (handler === undefined) {

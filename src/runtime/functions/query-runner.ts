@@ -13,7 +13,7 @@ import { Execution, usageOf } from "./execution.ts";
 import { failureOf, FunctionError } from "./failure.ts";
 import { resolveFunction } from "./resolve.ts";
 import { withWarnings } from "./warnings.ts";
-import { PinnedSnapshot } from "./snapshot.ts";
+import { outOfRetention, PinnedSnapshot } from "./snapshot.ts";
 
 /** A query is pure, so it may simply run again when the catalog moved under it. Each round loads a newer catalog. */
 const MAX_ROUNDS = 10;
@@ -47,7 +47,10 @@ export class QueryRunner {
     const execution = new Execution(this.#runtime, call, "Query");
     try {
       const run = () => this.#runUntilConsistent(call, at, journal);
-      const { usage, ...result } = await this.#runtime.admission.queries.admit(run);
+      // An action's own queries are bounded by its pending operations and must not wait for strangers; and when the
+      // action ends first, the platform drops them, and nobody would give their turns back.
+      const admitted = call.context.caller === "Action" ? run() : this.#runtime.admission.queries.admit(run);
+      const { usage, ...result } = await admitted;
       execution.completed(result.outcome, { usage });
       return result;
     } catch (error) {
@@ -87,8 +90,7 @@ export class QueryRunner {
       throw badRequest("InvalidTimestamp", `Timestamp ${at} is newer than ${head.ts}, the latest one committed.`);
     }
     if (at < head.retainedFrom) {
-      const message = `Timestamp ${at} is older than ${head.retainedFrom}, the oldest one retained.`;
-      throw new CodedError("OutOfRetention", "OutOfRetention", message);
+      throw outOfRetention();
     }
   }
 

@@ -79,15 +79,17 @@ export class PinnedSnapshot implements SnapshotReader {
       if (at === null) this.#ts = head.ts;
       return results;
     } catch (error) {
-      if (error instanceof OutOfRetentionError) {
-        throw new CodedError(
-          "OutOfRetention",
-          "OutOfRetention",
-          "This query reads the database as it was at a time whose versions are no longer kept. Run it again at a newer timestamp.",
-          { cause: error },
-        );
-      }
+      if (error instanceof OutOfRetentionError) throw outOfRetention(error);
       throw error;
     }
   }
+}
+
+export function outOfRetention(cause?: OutOfRetentionError): CodedError {
+  return new CodedError(
+    "OutOfRetention",
+    "OutOfRetention",
+    "This query reads the database as it was at a time whose versions are no longer kept. Run it again at a newer timestamp.",
+    { cause },
+  );
 }

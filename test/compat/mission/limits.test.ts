@@ -97,7 +97,9 @@ describe("settings", () => {
       const stopped = limited.action("web:traced", { channel, url: service.url("/held/stopped") });
       await service.asked("/held/stopped");
       expect(await notes(channel, limited)).toEqual(["before"]);
-      expect(await errorOf(stopped)).toBe("Function execution timed out (maximum duration: 2s)\n");
+      expect(await errorOf(stopped)).toBe(
+        "Function execution timed out (maximum duration: 2s) [CONVECTION_ACTION_TIMEOUT_MS=2000]\n",
+      );
       expect(await valueOf(other)).toBe("success");
       service.release("/held/stopped");
       expect(await valueOf(limited.action("data:writeThenRead", { channel, text: "later" }))).toEqual([
