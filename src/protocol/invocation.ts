@@ -42,6 +42,8 @@ export interface InvocationLimits {
   readonly concurrentOperations: number;
   /** Bytes of buffers and other large allocations counted by the prelude (E-C-5). */
   readonly memoryBytes: number;
+  /** Of a call to another function; checked by the host, and known here for what cannot be sent. */
+  readonly argumentBytes: number;
   readonly logLines: number;
   readonly logLineBytes: number;
   /** What follows the error text of each limit: the setting's name, or nothing. */

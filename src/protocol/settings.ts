@@ -331,6 +331,7 @@ export function invocationLimits(settings: Settings, notes: LimitNotes = limitNo
     userTimeMs: settings.userTimeMs,
     concurrentOperations: settings.concurrentOperations,
     memoryBytes: settings.memoryBytes,
+    argumentBytes: settings.argsBytes,
     logLines: settings.logLines,
     logLineBytes: settings.logLineBytes,
   };

@@ -14,6 +14,7 @@ import { describeThrown, failureOf, FunctionError, plainFailure } from "./failur
 import { withStacks } from "./log-lines.ts";
 import type { QueryRunner } from "./query-runner.ts";
 import { resolveFunction } from "./resolve.ts";
+import { withinRpcSize } from "./rpc-size.ts";
 import { sizeWarnings } from "./warnings.ts";
 
 /**
@@ -103,7 +104,7 @@ export class ActionRunner {
     const deadline = timeLimit(limits.actionTimeoutMs, limits.notes.actionTimeoutMs ?? "");
     try {
       const text = await Promise.race([
-        harness.run(JSON.stringify(invocation), capability),
+        withinRpcSize(harness.run(JSON.stringify(invocation), capability), found, limits),
         deadline.expired,
         capability.aborted,
       ]);

@@ -7,6 +7,7 @@ import { type CheckedValue, checkConvexJsonText } from "../../values/convex-json
 import { checkArgs, checkReturns } from "../../values/check-validator.ts";
 import { mayExceedLimits } from "../../values/scan-json.ts";
 import { FunctionError, plainFailure } from "./failure.ts";
+import { returnTooLarge } from "./rpc-size.ts";
 import { tableNames } from "./table-names.ts";
 
 const NO_COMMIT_TS = "an unresolved commit timestamp can be passed only from a mutation to the functions it runs";
@@ -52,11 +53,7 @@ export function checkArguments(
 export function checkReturnValue(found: ResolvedFunction, text: string, catalog: Catalog, limits: SizeLimits): void {
   const { path } = found;
   if (text.length > limits.returnBytes) {
-    throw new FunctionError(
-      plainFailure(
-        `Function ${path.module}:${path.function} return value is too large (actual: ${formatBytes(text.length)}, limit: ${formatBytes(limits.returnBytes)})${limits.notes.returnBytes ?? ""}`,
-      ),
-    );
+    throw new FunctionError(plainFailure(returnTooLarge(found, text.length, limits)));
   }
   if (found.returns === null && !mayExceedLimits(text)) return;
   const { value } = decode(

@@ -20,6 +20,7 @@ import { checkArguments, checkReturnValue, refuseCommitTs } from "./arguments.ts
 import type { DatabaseScope } from "./environment.ts";
 import { describeThrown, failureOf, FunctionError, plainFailure } from "./failure.ts";
 import { mergeLines, withStacks } from "./log-lines.ts";
+import { withinRpcSize } from "./rpc-size.ts";
 import { durationWarning } from "./warnings.ts";
 
 const NESTED_CALL = "1.0/runUdf";
@@ -99,7 +100,8 @@ export class DatabaseExecution {
     const capability = new DatabaseCapability(this);
     let text: string;
     try {
-      text = await Promise.race([harness.run(JSON.stringify(invocation), capability), this.#aborted.promise]);
+      const answer = harness.run(JSON.stringify(invocation), capability);
+      text = await Promise.race([withinRpcSize(answer, this.found, runtime.limits), this.#aborted.promise]);
     } finally {
       this.#running = false;
     }

@@ -5,6 +5,7 @@ import { MemoryAccount } from "./memory-globals.ts";
 import { OrderedSyscalls } from "./ordered-syscalls.ts";
 import { monotonicClock } from "./originals.ts";
 import { SeededRandom } from "./seeded-random.ts";
+import { MESSAGE_BYTES, messageBytes, tooLarge } from "./message-size.ts";
 
 /** Why a call ended that user code had no say in. The first one counts. */
 export type Stop =
@@ -72,6 +73,8 @@ export class Call {
   asyncSyscall(op: string, args: string): Promise<string> {
     if (this.finished || this.stop !== undefined) return new Promise(() => undefined);
     const channel = this.ordered ?? this.#concurrent;
+    const size = messageBytes(args);
+    if (size > MESSAGE_BYTES) return Promise.reject(tooLarge(op, args, size, this.invocation.limits.argumentBytes));
     if (op === NESTED_CALL) this.logs.markCall();
     if (channel === undefined) throw new Error("A call has one channel for syscalls");
     return channel.call(op, args);

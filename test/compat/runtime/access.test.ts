@@ -31,6 +31,11 @@ describe("credentials", () => {
     expect(await api.value("query", "items:list", { group })).toEqual([]);
   });
 
+  test("E-G-2 another scheme is refused", async () => {
+    const answer = await api.call("query", "kinds:q", {}, { authorization: "Basic eDp5" });
+    expect(answer).toEqual({ http: 400, code: "InvalidAdminKey", message: "Invalid admin key", logLines: [] });
+  });
+
   test("E-G-1 what only admins may do is refused to everybody else", async () => {
     expect(await api.call("function", "kinds:q")).toEqual({
       http: 403,

@@ -79,6 +79,38 @@ test("P-E-1 variables answer by name and cannot be listed", async () => {
   });
 });
 
+test("E-G-6 names, sizes and numbers of variables have limits, and nothing is set beyond them", async () => {
+  const set = (name: string, value: string) =>
+    fetch(`${backend.url}/api/update_environment_variables`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...api.asAdmin() },
+      body: JSON.stringify({
+        changes: [
+          { name: "KEPT", value: "never" },
+          { name, value },
+        ],
+      }),
+    }).then(async (response) => ({ http: response.status, ...((await response.json()) as object) }));
+  for (const name of ["1A", "A-B", ""]) {
+    expect(await set(name, "x")).toMatchObject({ http: 400, code: "EnvironmentVariableNameInvalid" });
+  }
+  expect(await set("A".repeat(257), "x")).toMatchObject({ http: 400, code: "EnvironmentVariableNameTooLong" });
+  expect(await set("BIG", "x".repeat(8193))).toMatchObject({ http: 400, code: "EnvironmentVariableValueTooLarge" });
+  const listed = await api.value("query", "variables:one", { variable: "KEPT" });
+  expect(listed).toBeNull();
+});
+
+test("E-G-6 an auth config that reads a variable nobody set is refused by its name", async () => {
+  using copy = new AppCopy(APP);
+  writeFileSync(
+    join(copy.path, "convex/auth.config.ts"),
+    `export default { providers: [{ domain: process.env.AUTH_DOMAIN, applicationID: "app" }] };\n`,
+  );
+  const { code, stderr } = await convex(copy.path, backend, ["deploy", "--yes", "--typecheck=disable"]);
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/Environment variable .*AUTH_DOMAIN.* is used in auth config file but its value was not set/);
+});
+
 describe("what an app declares", () => {
   const CONFIG = `import { defineApp } from "convex/server";
 import { v } from "convex/values";

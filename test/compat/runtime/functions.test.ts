@@ -102,6 +102,11 @@ describe.each<[Kind, string]>([
   });
 });
 
+test("E-D-7 a query and a mutation may import a module of the app too, which is loaded already", async () => {
+  expect(await api.value("query", "capabilities:inQuery", { what: "import" })).toBe("from late");
+  expect(await api.value("mutation", "capabilities:inMutation", { what: "import" })).toBe("from late");
+});
+
 test("E-D-2b at import the clock stands, randomness is the deploy's, variables are there, and the rest is refused", async () => {
   expect(await api.value("query", "importing:seen")).toEqual({
     date: "allowed",

@@ -266,6 +266,28 @@ describe("sizes", () => {
     expect(await api.value(kind, path, { bytes: 12 * MIB })).toHaveLength(12 * MIB);
   });
 
+  test("E-F-5 E-F-7 what is too large to leave its isolate is told in the same words", async () => {
+    expect(await api.error("action", "values:bigArgs", { bytes: 40 * MIB })).toMatch(
+      /^Uncaught Error: Arguments for values\.js:internalEcho are too large \(actual: 40\.00 MiB, limit: 16 MiB\)\n/,
+    );
+    for (const [kind, path] of [
+      ["query", "values:big"],
+      ["action", "values:bigAction"],
+    ] as const) {
+      expect(await api.error(kind, path, { bytes: 40 * MIB })).toBe(
+        `Function ${path.replace(":", ".js:")} return value is too large (actual: 40.00 MiB, limit: 16 MiB)\n`,
+      );
+    }
+  });
+
+  test("E-F-1 a document too large to leave its isolate is refused, and the mutation may go on", async () => {
+    const group = newGroup();
+    expect(await api.value("mutation", "values:insertHuge", { group, bytes: 40 * MIB })).toBe(
+      "Value is too large (40.00 MiB > maximum size 32 MiB)",
+    );
+    expect(await api.value("query", "items:list", { group })).toEqual([1]);
+  });
+
   test.each<[Kind, string, string]>([
     ["query", "values:echo", "function"],
     ["action", "values:echoAction", "action"],

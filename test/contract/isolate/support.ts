@@ -24,6 +24,7 @@ export const LIMITS: InvocationLimits = {
   userTimeMs: 1000,
   concurrentOperations: 1000,
   memoryBytes: 64 * 1024 * 1024,
+  argumentBytes: 16 * 1024 * 1024,
   logLines: 256,
   logLineBytes: 32_768,
   notes: { userTimeMs: "", concurrentOperations: "", memoryBytes: "", logLines: "" },
