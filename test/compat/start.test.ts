@@ -145,7 +145,8 @@ test.skipIf(HOST_NODE === "")("CLI4 when the wrapper is killed its child stops t
   // `exited` waits for the pipes, which the children hold open until they end.
   await child.exited;
   expect(child.stderr).toContain("Stopping");
-  expect(pids.filter(alive)).toEqual([]);
+  // The last of them closes its pipes a moment before it is gone.
+  await expect.poll(() => pids.filter(alive), { timeout: 10_000 }).toEqual([]);
 });
 
 test("CLI5 a taken port, a bad port, a missing app and a missing Worker are one sentence and exit code 1", async () => {
