@@ -91,7 +91,7 @@ describe("a query at a timestamp", () => {
     expect(await api.post("query_at_ts", { ...body, ts: encode(future) })).toMatchObject({
       http: 400,
       code: "InvalidTimestamp",
-      message: expect.stringMatching(/^Timestamp \d+ is newer than \d+, the latest one committed\.$/),
+      message: expect.stringMatching(/^Timestamp \S+ is newer than the database$/),
     });
     expect(await api.post("query_at_ts", { ...body, ts: "no timestamp" })).toMatchObject({ http: 400 });
   });
