@@ -11,6 +11,7 @@ import {
   type CatalogRows,
   type CommitBatch,
   type Head,
+  type HeadProgress,
   type IndexEntry,
   type IndexRow,
   type LoggedTransaction,
@@ -151,6 +152,14 @@ export class MemoryPersistence implements Persistence {
       if (value === null) this.#values.delete(key);
       else this.#values.set(key, structuredClone(value));
     }
+  }
+
+  async follow(since: Head): Promise<HeadProgress> {
+    const head = this.#head;
+    if (head.ts === since.ts) return { head, transactions: [] };
+    const continuous = since.writer === head.writer || this.#log.some(({ ts }) => ts === since.ts);
+    if (since.ts > head.ts || since.ts < head.retainedFrom || !continuous) return { head, transactions: null };
+    return { head, transactions: this.#log.filter(({ ts }) => ts > since.ts) };
   }
 
   async log(after: Timestamp, limit: number): Promise<readonly LoggedTransaction[]> {

@@ -185,6 +185,15 @@ export const SETTINGS = {
     null,
     "Recent documents that the Transactor keeps in memory.",
   ),
+  queryCacheBytes: {
+    ...bytes(
+      "CONVECTION_QUERY_CACHE_BYTES",
+      32 * MIB,
+      null,
+      "Results of queries that each Worker keeps, to serve them until something they read is written. 0: none.",
+    ),
+    schema: wholeNumber(0),
+  },
   transactorQueue: count(
     "CONVECTION_TRANSACTOR_QUEUE",
     1000,

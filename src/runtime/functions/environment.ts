@@ -4,7 +4,7 @@ import type { CursorCodec } from "../../engine/cursor.ts";
 import type { RequestContext } from "../../protocol/execution.ts";
 import type { ExecutionLog } from "../../protocol/function-log.ts";
 import type { Identity } from "../../protocol/identity.ts";
-import type { InvocationLimits } from "../../protocol/invocation.ts";
+import type { InvocationLimits, Observed } from "../../protocol/invocation.ts";
 import type { LimitNotes } from "../../protocol/settings.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { Log } from "../../shared/log.ts";
@@ -62,4 +62,8 @@ export interface DatabaseScope {
   readonly depth: number;
   /** What the previous run of the same subscribed query left behind. */
   readonly journal: string | null;
+  /** Told when user code asks who is calling: without it, the result is the same for everybody. */
+  readonly onIdentityRead?: () => void;
+  /** Told by each function that ran, nested ones included. */
+  readonly onObserved?: (observed: Observed) => void;
 }

@@ -7,10 +7,13 @@ import type { FunctionCall, FunctionOutcome } from "../../protocol/execution.ts"
 import type { UsageStats } from "../../protocol/function-log.ts";
 import { badRequest, CodedError } from "../../shared/coded-error.ts";
 import type { CurrentDeployment } from "../code/deployments.ts";
+import { userAttributes } from "../../auth/identity.ts";
 import { runDatabaseFunction, NeedsSnapshotError } from "./database-execution.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { Execution, usageOf } from "./execution.ts";
 import { failureOf, FunctionError } from "./failure.ts";
+import type { FreshQueryCache } from "./fresh-query-cache.ts";
+import { callText, type QueryKey } from "./query-cache.ts";
 import { resolveFunction } from "./resolve.ts";
 import { withWarnings } from "./warnings.ts";
 import { outOfRetention, PinnedSnapshot } from "./snapshot.ts";
@@ -24,6 +27,8 @@ export interface QueryResult {
   readonly readSet: ReadSet;
   /** The snapshot, `null` when the query never read anything. */
   readonly ts: Timestamp | null;
+  /** False: the result is the same whoever calls, at equal visibility. */
+  readonly readsIdentity: boolean;
 }
 
 interface MeasuredResult extends QueryResult {
@@ -35,17 +40,29 @@ export class QueryRunner {
   readonly #runtime: RuntimeEnvironment;
   readonly #deployments: CurrentDeployment;
   readonly #persistence: Persistence;
+  readonly #cache: FreshQueryCache | null;
 
-  constructor(runtime: RuntimeEnvironment, deployments: CurrentDeployment, persistence: Persistence) {
+  constructor(
+    runtime: RuntimeEnvironment,
+    deployments: CurrentDeployment,
+    persistence: Persistence,
+    cache: FreshQueryCache | null = null,
+  ) {
     this.#runtime = runtime;
     this.#deployments = deployments;
     this.#persistence = persistence;
+    this.#cache = cache;
   }
 
   /** `at` = a snapshot to read, `null` = the newest. `journal` of an earlier run keeps page borders in place. */
   async run(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<QueryResult> {
     const execution = new Execution(this.#runtime, call, "Query");
     try {
+      const cached = await this.#cached(call, at, journal);
+      if (cached !== null) {
+        execution.completed(cached.outcome, { cachedResult: true });
+        return cached;
+      }
       const run = () => this.#runUntilConsistent(call, at, journal);
       // An action's own queries are bounded by its pending operations and must not wait for strangers; and when the
       // action ends first, the platform drops them, and nobody would give their turns back.
@@ -57,6 +74,13 @@ export class QueryRunner {
       execution.failed(error);
       throw error;
     }
+  }
+
+  async #cached(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<QueryResult | null> {
+    const found = await this.#cache?.find(queryKey(call, journal), at);
+    if (found === undefined || found === null) return null;
+    const { outcome, readSet, readsIdentity } = found.query;
+    return { outcome, readSet, readsIdentity, ts: found.ts };
   }
 
   async #runUntilConsistent(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<MeasuredResult> {
@@ -111,23 +135,43 @@ export class QueryRunner {
       limitNotes: runtime.limits.transactionNotes,
       cursors: runtime.cursors,
     });
-    const outcome = await this.#outcome(async () => {
+    let readsIdentity = false;
+    const observed = { time: false, randomness: false };
+    const result = await this.#outcome(async () => {
       const found = resolveFunction(app, call.path, "Query", call.visibility);
       if (app === null) throw new Error("a function was found without an app");
       const { identity, context } = call;
       return runDatabaseFunction(
-        { runtime, deployment: { ...deployment, app }, transaction, identity, context, now, depth: 0, journal },
+        {
+          runtime,
+          deployment: { ...deployment, app },
+          transaction,
+          identity,
+          context,
+          now,
+          depth: 0,
+          journal,
+          onIdentityRead: () => {
+            readsIdentity = true;
+          },
+          onObserved: ({ time, randomness }) => {
+            observed.time ||= time;
+            observed.randomness ||= randomness;
+          },
+        },
         found,
         call.args,
       );
     });
     await snapshot.verify();
-    return {
-      outcome: withWarnings(outcome, { call, transaction, limits: runtime.limits, now: runtime.clock.now() }),
-      readSet: transaction.readSet(),
-      ts: snapshot.snapshotTs,
-      usage: usageOf(transaction),
-    };
+    const outcome = withWarnings(result, { call, transaction, limits: runtime.limits, now: runtime.clock.now() });
+    const readSet = transaction.readSet();
+    const { head, snapshotTs: ts } = snapshot;
+    if (this.#cache !== null && head !== null && ts !== null) {
+      const run = { outcome, readSet, readsIdentity, observed, ts, catalogTs: catalog.ts, startedAt: now };
+      this.#cache.store(queryKey(call, journal), run, head);
+    }
+    return { outcome, readSet, ts, readsIdentity, usage: usageOf(transaction) };
   }
 
   async #outcome(run: () => Promise<FunctionOutcome>): Promise<FunctionOutcome> {
@@ -139,4 +183,8 @@ export class QueryRunner {
       throw error;
     }
   }
+}
+
+function queryKey(call: FunctionCall, journal: string | null): QueryKey {
+  return { call: callText(call, journal), identity: JSON.stringify(userAttributes(call.identity)) };
 }

@@ -1,4 +1,4 @@
-import type { Persistence, Read, ReadResult } from "../../engine/persistence.ts";
+import type { Head, Persistence, Read, ReadResult } from "../../engine/persistence.ts";
 import { OutOfRetentionError } from "../../engine/persistence.ts";
 import { CatalogChangedError, type SnapshotReader } from "../../engine/snapshot-reader.ts";
 import type { Timestamp } from "../../engine/timestamp.ts";
@@ -14,8 +14,8 @@ export class PinnedSnapshot implements SnapshotReader {
   readonly #persistence: Persistence;
   readonly #catalogTs: Timestamp;
   #ts: Timestamp | null;
-  /** Whether a read has shown that the catalog is the head's. */
-  #verified = false;
+  /** The head that the first read brought; its catalog is the one the query began with. */
+  #head: Head | null = null;
   /** Reads waiting for the round trip of this turn. */
   #waiting: { reads: Read[]; done: Promise<readonly ReadResult[]> } | null = null;
   /** The pinning read, which later ones wait for. */
@@ -31,6 +31,11 @@ export class PinnedSnapshot implements SnapshotReader {
     return this.#ts;
   }
 
+  /** The head as the first read found it, `null` while nothing was read. */
+  get head(): Head | null {
+    return this.#head;
+  }
+
   /** The snapshot's timestamp, pinned now if nothing was read yet. */
   async pin(): Promise<Timestamp> {
     await this.verify();
@@ -43,7 +48,7 @@ export class PinnedSnapshot implements SnapshotReader {
    * does not exist, that a text is no id. Reads the head unless a read has done so.
    */
   async verify(): Promise<void> {
-    if (!this.#verified) await this.read([]);
+    if (this.#head === null) await this.read([]);
   }
 
   async read<const R extends readonly Read[]>(reads: R): Promise<{ readonly [I in keyof R]: ReadResult<R[I]> }> {
@@ -72,10 +77,10 @@ export class PinnedSnapshot implements SnapshotReader {
     try {
       const { head, results } = await this.#persistence.read(reads, at ?? "latest");
       // Later reads stay at their snapshot, whatever happens to the catalog.
-      if (!this.#verified && head.catalogTs !== this.#catalogTs) {
+      if (this.#head === null && head.catalogTs !== this.#catalogTs) {
         throw new CatalogChangedError("The catalog changed after the query began.");
       }
-      this.#verified = true;
+      this.#head ??= head;
       if (at === null) this.#ts = head.ts;
       return results;
     } catch (error) {
