@@ -21,7 +21,7 @@ interface Plan {
 
 /** Until V8 has compiled the hot paths, a call of ours costs twice as much; the baseline's few lines are warm at once. */
 const FULL: Plan = { rounds: 9, warmUpMs: 3000, milliseconds: 500, growth: [1000, 100_000] };
-const QUICK: Plan = { rounds: 1, warmUpMs: 200, milliseconds: 200, growth: [1000, 3000] };
+const QUICK: Plan = { rounds: 3, warmUpMs: 600, milliseconds: 300, growth: [1000, 3000] };
 
 const { values } = parseArgs({ options: { quick: { type: "boolean" }, only: { type: "string" } } });
 const plan = values.quick === true ? QUICK : FULL;
