@@ -51,7 +51,7 @@ function report(title: string, profile: CpuProfile, calls: number): void {
     ["with callees", inclusive],
   ] as const) {
     console.log(`-- ${heading}`);
-    for (const [name, time] of [...times].toSorted((a, b) => b[1] - a[1]).slice(0, 45)) {
+    for (const [name, time] of [...times].toSorted((a, b) => b[1] - a[1]).slice(0, 60)) {
       console.log(`${(time / calls).toFixed(1).padStart(8)}  ${name}`);
     }
   }

@@ -3,7 +3,7 @@ import type { MiddlewareHandler } from "hono";
 import { badRequest } from "../shared/coded-error.ts";
 import { adminRoutes, instanceRoutes } from "./admin.ts";
 import { discardBody } from "./body.ts";
-import { deprecation, parseClientVersion } from "./client-version.ts";
+import { type ClientVersion, type Deprecation, deprecation, parseClientVersion } from "./client-version.ts";
 import { cors } from "./cors.ts";
 import { deployRoutes } from "./deploy.ts";
 import { environmentRoutes } from "./environment.ts";
@@ -71,7 +71,7 @@ export function createSiteApp(services: HttpServices): Hono<HttpEnv> {
 }
 
 function failed(error: unknown, c: HttpContext, services: HttpServices): Response {
-  const { status, body } = errorResponse(error, services.log, c.var.requestId);
+  const { status, body } = errorResponse(error, services.log, c.get("requestId"));
   return body === null ? c.body(null, status) : c.json(body, status);
 }
 
@@ -80,11 +80,27 @@ function getPath(request: Request): string {
   return new URL(request.url).pathname.replace(/^\/+/, "/");
 }
 
+interface CheckedClient {
+  readonly header: string;
+  readonly client: ClientVersion;
+  readonly deprecated: Deprecation | null;
+}
+
+/** Most requests come from the same client as the one before. */
+let lastClient: CheckedClient | null = null;
+
 const clientVersionGate: MiddlewareHandler<HttpEnv> = async (c, next) => {
   const header = c.req.header("convex-client");
-  const client = header === undefined ? null : parseClientVersion(header);
+  if (header === undefined) {
+    c.set("client", null);
+    return next();
+  }
+  if (lastClient?.header !== header) {
+    const parsed = parseClientVersion(header);
+    lastClient = { header, client: parsed, deprecated: deprecation(parsed) };
+  }
+  const { client, deprecated } = lastClient;
   c.set("client", client);
-  const deprecated = client === null ? null : deprecation(client);
   if (deprecated !== null) {
     c.header("x-convex-deprecation-state", deprecated.state);
     c.header("x-convex-deprecation-message", deprecated.message);

@@ -14,10 +14,17 @@ export interface FreshQueryCacheParts {
   readonly keepAlive: (work: Promise<void>) => void;
 }
 
+/**
+ * How long a look waits for more questions once several shared the last one: each costs the database as much as a
+ * small query. Nobody who is alone waits.
+ */
+const GATHER_MS = 2;
+
 /** One look at the head and the log. `done` resolves to whether it came about. */
 interface Look {
   /** Milliseconds: when it was asked for, then when it began. */
   since: number;
+  questions: number;
   readonly done: Promise<boolean>;
   readonly settle: (came: boolean) => void;
 }
@@ -74,18 +81,24 @@ export class FreshQueryCache {
     let look = this.#next;
     if (look === null || now - look.since > STALLED_MS) {
       const { promise, resolve } = Promise.withResolvers<boolean>();
-      look = { since: now, done: promise, settle: resolve };
+      look = { since: now, questions: 1, done: promise, settle: resolve };
       this.#next = look;
       this.#parts.keepAlive(this.#lead(look));
+      return look.done;
     }
-    return within(look.done, STALLED_MS);
+    look.questions += 1;
+    // One of those who wait for another's look sees to it that all of them go on, should it never end.
+    return look.questions === 2 ? within(look, STALLED_MS) : look.done;
   }
 
   async #lead(look: Look): Promise<void> {
     const { persistence, cache, clock } = this.#parts;
     const before = this.#running;
     const left = before === null ? 0 : STALLED_MS - (clock.now() - before.since);
-    if (before !== null && left > 0) await within(before.done, left);
+    if (before !== null && left > 0) {
+      await within(before, left);
+      if (before.questions > 1 || look.questions > 1) await pause(GATHER_MS);
+    }
     if (this.#next === look) this.#next = null;
     const known = cache.head;
     if (known === null) {
@@ -111,12 +124,15 @@ function later(a: Timestamp, b: Timestamp): Timestamp {
   return a > b ? a : b;
 }
 
-async function within(event: Promise<boolean>, ms: number): Promise<boolean> {
-  const { promise, resolve } = Promise.withResolvers<boolean>();
-  const timer = setTimeout(() => resolve(false), ms);
+async function within(look: Look, ms: number): Promise<boolean> {
+  const timer = setTimeout(() => look.settle(false), ms);
   try {
-    return await Promise.race([event, promise]);
+    return await look.done;
   } finally {
     clearTimeout(timer);
   }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
