@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { startBackend } from "../test/support/backend.ts";
+import { startBackend, type StartOptions } from "../test/support/backend.ts";
 import { chunks, counterName, COUNTERS, message, MESSAGES_PER_CHANNEL, range } from "./data.ts";
 import { NONCE } from "./load.ts";
 import { type Request, send, type Target, type Workload } from "./target.ts";
@@ -18,9 +18,12 @@ export interface ConvectionTarget extends Target {
   action(path: string, args: unknown): Promise<unknown>;
 }
 
-/** `convection start` with the app of `bench/app`. `options`: further arguments of the command. */
-export async function startConvection(options: readonly string[] = []): Promise<ConvectionTarget> {
-  const backend = await startBackend({ app: BENCH_APP, args: options });
+/** Settings under which every query is run and every row is read from D1. */
+export const NOTHING_KEPT = { CONVECTION_QUERY_CACHE_BYTES: "0", CONVECTION_ROW_CACHE_BYTES: "0" };
+
+/** `convection start` with the app of `bench/app`. `args`: further arguments of the command. */
+export async function startConvection(options: Pick<StartOptions, "args" | "env"> = {}): Promise<ConvectionTarget> {
+  const backend = await startBackend({ app: BENCH_APP, ...options });
   const url = backend.url.replace(/\/$/, "");
   const messages: string[] = [];
   const counters: string[] = [];

@@ -13,7 +13,7 @@ const workerMap = new TraceMap(readFileSync(join(import.meta.dirname, "../dist/w
 const [workload = "list", connections = "32", seconds = "3"] = process.argv.slice(2);
 if (!isWorkload(workload)) throw new Error(`no such workload: ${workload}`);
 const port = await freePort();
-await using convection = await startConvection(["--inspector-port", String(port)]);
+await using convection = await startConvection({ args: ["--inspector-port", String(port)] });
 await using generator = new LoadGenerator();
 await convection.seed(1000);
 const job = { ...convection.request(workload), url: convection.url, connections: Number(connections) };

@@ -13,7 +13,7 @@ import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
 import { composeSystem } from "./system-functions.ts";
 import { composeTestFunctions } from "./test-functions.ts";
 import { composePush, deployPorts } from "./push.ts";
-import { composeQueryCache } from "./query-cache.ts";
+import { composeReadMemory } from "./read-memory.ts";
 import { composeCore } from "./runtime.ts";
 import { clock, keepAlive, log, random } from "./system.ts";
 
@@ -32,7 +32,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
   const { settings, identity, persistence, runtime, loader, logs } = core;
   const deployments = new Deployments({ persistence, loader, clock, leaseMs: settings.codeLeaseMs });
   const transactor = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME), logs);
-  const queries = new QueryRunner(runtime, deployments, persistence, composeQueryCache(core));
+  const queries = new QueryRunner(runtime, deployments, persistence, composeReadMemory(core));
   const actions = new ActionRunner(runtime, deployments, queries, transactor);
   const system = composeSystem(core, deployments);
   const functions = new SystemRouting(new Functions(deployments, queries, actions, transactor), system);

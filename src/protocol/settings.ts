@@ -194,6 +194,15 @@ export const SETTINGS = {
     ),
     schema: wholeNumber(0),
   },
+  rowCacheBytes: {
+    ...bytes(
+      "CONVECTION_ROW_CACHE_BYTES",
+      24 * MIB,
+      null,
+      "Documents and index ranges that each Worker keeps for its queries, until they are written. 0: none.",
+    ),
+    schema: wholeNumber(0),
+  },
   transactorQueue: count(
     "CONVECTION_TRANSACTOR_QUEUE",
     1000,

@@ -1,4 +1,5 @@
-import type { Head, HeadProgress, LoggedTransaction } from "../../engine/persistence.ts";
+import type { FollowedLog } from "../../engine/followed-log.ts";
+import type { LoggedTransaction } from "../../engine/persistence.ts";
 import { IntervalSet } from "../../engine/interval-set.ts";
 import type { ReadSet } from "../../engine/read-set.ts";
 import { ReadSetIndex } from "../../engine/read-set-index.ts";
@@ -8,9 +9,6 @@ import type { Observed } from "../../protocol/invocation.ts";
 
 /** How long the result of a query that looked at the clock is served (`abi.md` §5.2 allows a little more). */
 export const CLOCK_RESULT_MS = 5_000;
-
-/** Keys of recent commits, for results that were computed before them and arrive after. */
-const RECENT_KEYS = 20_000;
 
 /** Objects and map slots of an entry, in bytes, roughly. */
 const ENTRY_OVERHEAD = 600;
@@ -45,26 +43,19 @@ export interface CachedQuery extends QueryRun {
 }
 
 /**
- * Results of queries that nothing has invalidated, as of the newest head this cache was told of: whatever is in here
- * holds at every timestamp from its own to `head.ts`. Pure; `FreshQueryCache` keeps it up to date.
+ * Results of queries that nothing has invalidated, as of the head of a followed log: whatever is in here holds at
+ * every timestamp from its own to `head.ts`. Pure; `ReadMemory` keeps it up to date.
  */
 export class QueryCache {
   readonly #maxBytes: number;
   readonly #entries = new Map<string, CachedQuery>();
   readonly #index = new ReadSetIndex<CachedQuery>();
+  readonly #log: FollowedLog;
   #bytes = 0;
-  #head: Head | null = null;
-  /** Every transaction after `#recentFloor`, oldest first. */
-  #recent: LoggedTransaction[] = [];
-  #recentKeys = 0;
-  #recentFloor = 0;
 
-  constructor(maxBytes: number) {
+  constructor(maxBytes: number, log: FollowedLog) {
     this.#maxBytes = maxBytes;
-  }
-
-  get head(): Head | null {
-    return this.#head;
+    this.#log = log;
   }
 
   get bytes(): number {
@@ -87,12 +78,9 @@ export class QueryCache {
     return entry;
   }
 
-  /** `head`: the one that the run's snapshot was taken from. */
-  store(key: QueryKey, run: QueryRun, head: Head): void {
+  store(key: QueryKey, run: QueryRun): void {
     if (!run.outcome.ok || run.observed.randomness) return;
-    this.#head ??= head;
-    if (this.#recentFloor === 0) this.#recentFloor = this.#head.ts;
-    if (run.catalogTs !== this.#head.catalogTs || this.#writtenSince(run.ts, run.readSet)) return;
+    if (run.catalogTs !== this.#log.head?.catalogTs || this.#writtenSince(run.ts, run.readSet)) return;
     const text = run.readsIdentity ? personal(key.call, key.identity) : key.call;
     const bytes = entryBytes(text, run);
     if (bytes > this.#maxBytes / 8) return;
@@ -108,69 +96,30 @@ export class QueryCache {
     this.#evict();
   }
 
-  /** What became of the database since `since`, which was `this.head` when somebody went to look. */
-  advance(since: Head, { head, transactions }: HeadProgress): void {
-    const known = this.#head;
-    if (
-      known === null ||
-      transactions === null ||
-      since.ts > known.ts ||
-      head.ts < known.ts ||
-      head.catalogTs !== known.catalogTs
-    ) {
-      this.#restart(head);
+  /** What `FollowedLog.advance` returned. */
+  apply(news: readonly LoggedTransaction[] | null): void {
+    if (news === null) {
+      for (const entry of this.#entries.values()) this.#index.remove(entry.readSet, entry);
+      this.#entries.clear();
+      this.#bytes = 0;
       return;
     }
-    this.#head = head;
     const stale = new Set<CachedQuery>();
-    for (const transaction of transactions) {
-      const { ts, keys } = transaction;
-      if (ts <= known.ts) continue;
+    for (const { ts, keys } of news) {
       for (const [ref, key] of keys) {
         this.#index.hit(ref, key, (entry) => {
           if (entry.ts < ts) stale.add(entry);
         });
       }
-      this.#recent.push(transaction);
-      this.#recentKeys += keys.length + 1;
     }
     for (const entry of stale) this.#remove(entry);
-    this.#trim();
   }
 
-  #restart(head: Head): void {
-    for (const entry of this.#entries.values()) this.#index.remove(entry.readSet, entry);
-    this.#entries.clear();
-    this.#bytes = 0;
-    this.#head = head;
-    this.#recent = [];
-    this.#recentKeys = 0;
-    this.#recentFloor = head.ts;
-  }
-
-  /** True also when nobody knows any more. */
   #writtenSince(ts: Timestamp, reads: ReadSet): boolean {
-    if (this.#head === null || ts >= this.#head.ts) return false;
-    if (ts < this.#recentFloor) return true;
+    const { head } = this.#log;
+    if (head === null || ts >= head.ts) return false;
     const sets = new Map([...reads].map(([ref, intervals]) => [ref, IntervalSet.of(intervals)]));
-    for (let i = this.#recent.length - 1; i >= 0; i--) {
-      const transaction = this.#recent[i];
-      if (transaction === undefined || transaction.ts <= ts) return false;
-      if (transaction.keys.some(([ref, key]) => sets.get(ref)?.contains(key) === true)) return true;
-    }
-    return false;
-  }
-
-  #trim(): void {
-    let gone = 0;
-    while (this.#recentKeys > RECENT_KEYS) {
-      const oldest = this.#recent[gone];
-      if (oldest === undefined) break;
-      this.#recentKeys -= oldest.keys.length + 1;
-      this.#recentFloor = oldest.ts;
-      gone++;
-    }
-    if (gone > 0) this.#recent.splice(0, gone);
+    return this.#log.writtenSince(ts, (ref, key) => sets.get(ref)?.contains(key) === true);
   }
 
   /** Oldest first; what was used since it was last looked at gets another round. Frees an eighth at a time. */

@@ -12,7 +12,7 @@ import { runDatabaseFunction, NeedsSnapshotError } from "./database-execution.ts
 import type { RuntimeEnvironment } from "./environment.ts";
 import { Execution, usageOf } from "./execution.ts";
 import { failureOf, FunctionError } from "./failure.ts";
-import type { FreshQueryCache } from "./fresh-query-cache.ts";
+import type { ReadMemory } from "./read-memory.ts";
 import { callText, type QueryKey } from "./query-cache.ts";
 import { resolveFunction } from "./resolve.ts";
 import { withWarnings } from "./warnings.ts";
@@ -40,18 +40,18 @@ export class QueryRunner {
   readonly #runtime: RuntimeEnvironment;
   readonly #deployments: CurrentDeployment;
   readonly #persistence: Persistence;
-  readonly #cache: FreshQueryCache | null;
+  readonly #memory: ReadMemory | null;
 
   constructor(
     runtime: RuntimeEnvironment,
     deployments: CurrentDeployment,
     persistence: Persistence,
-    cache: FreshQueryCache | null = null,
+    memory: ReadMemory | null = null,
   ) {
     this.#runtime = runtime;
     this.#deployments = deployments;
     this.#persistence = persistence;
-    this.#cache = cache;
+    this.#memory = memory;
   }
 
   /** `at` = a snapshot to read, `null` = the newest. `journal` of an earlier run keeps page borders in place. */
@@ -77,7 +77,7 @@ export class QueryRunner {
   }
 
   async #cached(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<QueryResult | null> {
-    const found = await this.#cache?.find(queryKey(call, journal), at);
+    const found = await this.#memory?.query(queryKey(call, journal), at);
     if (found === undefined || found === null) return null;
     const { outcome, readSet, readsIdentity } = found.query;
     return { outcome, readSet, readsIdentity, ts: found.ts };
@@ -121,7 +121,7 @@ export class QueryRunner {
   async #runOnce(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<MeasuredResult> {
     const deployment = await this.#deployments.current();
     const { app, catalog } = deployment;
-    const snapshot = new PinnedSnapshot(this.#persistence, catalog.ts, at);
+    const snapshot = new PinnedSnapshot(this.#persistence, catalog.ts, at, this.#memory);
     const runtime = this.#runtime;
     const now = runtime.clock.now();
     const transaction = new Transaction({
@@ -167,9 +167,9 @@ export class QueryRunner {
     const outcome = withWarnings(result, { call, transaction, limits: runtime.limits, now: runtime.clock.now() });
     const readSet = transaction.readSet();
     const { head, snapshotTs: ts } = snapshot;
-    if (this.#cache !== null && head !== null && ts !== null) {
+    if (this.#memory !== null && head !== null && ts !== null) {
       const run = { outcome, readSet, readsIdentity, observed, ts, catalogTs: catalog.ts, startedAt: now };
-      this.#cache.store(queryKey(call, journal), run, head);
+      this.#memory.store(queryKey(call, journal), run, head);
     }
     return { outcome, readSet, ts, readsIdentity, usage: usageOf(transaction) };
   }
@@ -186,5 +186,6 @@ export class QueryRunner {
 }
 
 function queryKey(call: FunctionCall, journal: string | null): QueryKey {
-  return { call: callText(call, journal), identity: JSON.stringify(userAttributes(call.identity)) };
+  const identity = call.identity.kind === "none" ? "null" : JSON.stringify(userAttributes(call.identity));
+  return { call: callText(call, journal), identity };
 }

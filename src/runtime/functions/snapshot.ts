@@ -2,6 +2,7 @@ import type { Head, Persistence, Read, ReadResult } from "../../engine/persisten
 import { OutOfRetentionError } from "../../engine/persistence.ts";
 import { CatalogChangedError, type SnapshotReader } from "../../engine/snapshot-reader.ts";
 import type { Timestamp } from "../../engine/timestamp.ts";
+import type { ReadMemory } from "./read-memory.ts";
 import { CodedError } from "../../shared/coded-error.ts";
 
 /**
@@ -12,6 +13,7 @@ import { CodedError } from "../../shared/coded-error.ts";
  */
 export class PinnedSnapshot implements SnapshotReader {
   readonly #persistence: Persistence;
+  readonly #memory: ReadMemory | null;
   readonly #catalogTs: Timestamp;
   #ts: Timestamp | null;
   /** The head that the first read brought; its catalog is the one the query began with. */
@@ -21,8 +23,9 @@ export class PinnedSnapshot implements SnapshotReader {
   /** The pinning read, which later ones wait for. */
   #pinning: Promise<unknown> | null = null;
 
-  constructor(persistence: Persistence, catalogTs: Timestamp, at: Timestamp | null) {
+  constructor(persistence: Persistence, catalogTs: Timestamp, at: Timestamp | null, memory: ReadMemory | null = null) {
     this.#persistence = persistence;
+    this.#memory = memory;
     this.#catalogTs = catalogTs;
     this.#ts = at;
   }
@@ -73,20 +76,46 @@ export class PinnedSnapshot implements SnapshotReader {
   }
 
   async #readBatch(reads: readonly Read[]): Promise<readonly ReadResult[]> {
+    const known = await this.#fromMemory(reads);
+    if (known !== undefined) return known;
     const at = this.#ts;
     try {
       const { head, results } = await this.#persistence.read(reads, at ?? "latest");
-      // Later reads stay at their snapshot, whatever happens to the catalog.
-      if (this.#head === null && head.catalogTs !== this.#catalogTs) {
-        throw new CatalogChangedError("The catalog changed after the query began.");
-      }
-      this.#head ??= head;
-      if (at === null) this.#ts = head.ts;
+      this.#pinTo(head);
+      this.#memory?.fill(reads, results, at ?? head.ts, head);
       return results;
     } catch (error) {
       if (error instanceof OutOfRetentionError) throw outOfRetention(error);
       throw error;
     }
+  }
+
+  /** Memory knows one snapshot, its newest. `undefined`: storage must be asked. */
+  async #fromMemory(reads: readonly Read[]): Promise<readonly ReadResult[] | undefined> {
+    const memory = this.#memory;
+    const before = memory?.head ?? null;
+    const known = memory?.rows(reads);
+    if (memory === null || before === null || known === undefined) return undefined;
+    if (this.#ts !== null) {
+      if (this.#ts !== before.ts) return undefined;
+      this.#pinTo(before);
+      return known;
+    }
+    if (!(await memory.refresh())) return undefined;
+    const { head } = memory;
+    const results = head?.ts === before.ts ? known : memory.rows(reads);
+    if (head === null || results === undefined) return undefined;
+    this.#pinTo(head);
+    return results;
+  }
+
+  #pinTo(head: Head): void {
+    // Later reads stay at their snapshot, whatever happens to the catalog.
+    if (this.#head === null && head.catalogTs !== this.#catalogTs) {
+      throw new CatalogChangedError("The catalog changed after the query began.");
+    }
+    this.#head ??= head;
+    this.#ts ??= head.ts;
   }
 }
 

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "vitest";
 import type { Interval } from "../../../src/engine/interval.ts";
+import { FollowedLog } from "../../../src/engine/followed-log.ts";
 import type { IndexKey } from "../../../src/engine/names.ts";
 import type { Head, HeadProgress, LoggedTransaction } from "../../../src/engine/persistence.ts";
 import type { Timestamp } from "../../../src/engine/timestamp.ts";
-import { FreshQueryCache } from "../../../src/runtime/functions/fresh-query-cache.ts";
+import { ReadMemory } from "../../../src/runtime/functions/read-memory.ts";
 import {
   callText,
   CLOCK_RESULT_MS,
@@ -50,14 +51,41 @@ function progress(at: number, ...transactions: LoggedTransaction[]): HeadProgres
   return { head: head(at), transactions };
 }
 
-function valueIn(cache: QueryCache, of: QueryKey, now = 0): string | null {
-  const found = cache.find(of, now);
+function valueIn({ queries }: Kept, of: QueryKey, now = 0): string | null {
+  const found = queries.find(of, now);
   return found?.outcome.ok === true ? found.outcome.value : null;
+}
+
+/** A cache with the log that it follows. */
+class Kept {
+  readonly log = new FollowedLog();
+  readonly queries: QueryCache;
+
+  constructor(maxBytes: number) {
+    this.queries = new QueryCache(maxBytes, this.log);
+  }
+
+  get size(): number {
+    return this.queries.size;
+  }
+
+  get bytes(): number {
+    return this.queries.bytes;
+  }
+
+  store(of: QueryKey, result: QueryRun, at: Head): void {
+    this.log.begin(at);
+    this.queries.store(of, result);
+  }
+
+  advance(since: Head, news: HeadProgress): void {
+    this.queries.apply(this.log.advance(since, news));
+  }
 }
 
 describe("what is kept", () => {
   test("QC1 a result is there until a key of its read set is logged", () => {
-    const cache = new QueryCache(MIB);
+    const cache = new Kept(MIB);
     cache.store(key("a"), run("1", 10, [{ start: "20", end: "30" }]), head(10));
     cache.advance(head(10), progress(11, wrote(11, "1F", "30")));
     expect(valueIn(cache, key("a"))).toBe("1");
@@ -67,7 +95,7 @@ describe("what is kept", () => {
   });
 
   test("QC1 a commit that the result has seen leaves it alone", () => {
-    const cache = new QueryCache(MIB);
+    const cache = new Kept(MIB);
     cache.store(key("first"), run("0", 10, []), head(10));
     cache.store(key("a"), run("1", 15, [{ start: "20", end: "30" }]), head(15));
     cache.advance(head(10), progress(16, wrote(15, "25"), wrote(16, "50")));
@@ -75,7 +103,7 @@ describe("what is kept", () => {
   });
 
   test("QC2 a result that depends on the caller is its own, others are everybody's", () => {
-    const cache = new QueryCache(MIB);
+    const cache = new Kept(MIB);
     cache.store(key("mine", '{"sub":"a"}'), run("a's", 10, [], { readsIdentity: true }), head(10));
     cache.store(key("ours", '{"sub":"a"}'), run("all", 10, []), head(10));
     expect(valueIn(cache, key("mine", '{"sub":"a"}'))).toBe("a's");
@@ -96,7 +124,7 @@ describe("what is kept", () => {
         },
         journal,
       );
-    const cache = new QueryCache(MIB);
+    const cache = new Kept(MIB);
     const victim = key(call("m.js", "[{}]", null), '{"sub":"a"}');
     cache.store(victim, run("secret", 10, [], { readsIdentity: true }), head(10));
     for (const odd of ["\u0000", "\u0000[{}]\u0000", '"]', '",null][{}]', '[{}]\u0000{"sub":"a"}']) {
@@ -108,7 +136,7 @@ describe("what is kept", () => {
   });
 
   test("QC3 a result that arrives after newer commits is kept only if they left it alone", () => {
-    const cache = new QueryCache(MIB);
+    const cache = new Kept(MIB);
     cache.store(key("first"), run("0", 10, []), head(10));
     cache.advance(head(10), progress(20, wrote(15, "25"), wrote(20, "70")));
     cache.store(key("stale"), run("old", 12, [{ start: "20", end: "30" }]), head(12));
@@ -122,7 +150,7 @@ describe("what is kept", () => {
   });
 
   test("QC3 an older result does not take the place of a newer one", () => {
-    const cache = new QueryCache(MIB);
+    const cache = new Kept(MIB);
     cache.store(key("a"), run("newer", 20, []), head(20));
     cache.store(key("a"), run("older", 20, []), head(20));
     expect(valueIn(cache, key("a"))).toBe("newer");
@@ -133,14 +161,14 @@ describe("what is kept", () => {
     ["the log could not be followed", { head: head(30), transactions: null }],
     ["the database went back", { head: head(5), transactions: [] }],
   ])("QC4 nothing is left when %s", (_, news) => {
-    const cache = new QueryCache(MIB);
+    const cache = new Kept(MIB);
     cache.store(key("a"), run("1", 10, [{ start: "20", end: "30" }]), head(10));
     cache.advance(head(10), news);
-    expect([cache.size, cache.bytes, cache.head]).toEqual([0, 0, news.head]);
+    expect([cache.size, cache.bytes, cache.log.head]).toEqual([0, 0, news.head]);
   });
 
   test("QC4 results of another catalog than the head's are not kept", () => {
-    const cache = new QueryCache(MIB);
+    const cache = new Kept(MIB);
     cache.store(key("a"), run("1", 10, []), head(10));
     cache.advance(head(10), { head: head(20, { catalogTs: ts(20) }), transactions: [] });
     cache.store(key("b"), run("1", 19, [], { catalogTs: ts(1) }), head(19));
@@ -148,7 +176,7 @@ describe("what is kept", () => {
   });
 
   test("QC5 failures and random results are not kept, those that looked at the clock for a while", () => {
-    const cache = new QueryCache(MIB);
+    const cache = new Kept(MIB);
     const failed: QueryRun = { ...run("", 10, []), outcome: { ok: false, error: { message: "" }, logLines: [] } };
     cache.store(key("failed"), failed, head(10));
     cache.store(key("random"), run("1", 10, [], { observed: { time: false, randomness: true } }), head(10));
@@ -163,11 +191,11 @@ describe("what is kept", () => {
   });
 
   test("QC6 the cache keeps to its bytes, and what is used stays", () => {
-    const cache = new QueryCache(200_000);
+    const cache = new Kept(200_000);
     for (let i = 0; i < 2000; i++) {
       cache.store(key(`call ${i}`), run("x".repeat(500), 10, [{ start: "20", end: "30" }]), head(10));
       expect(cache.bytes).toBeLessThanOrEqual(200_000);
-      if (i % 10 === 0) cache.find(key("call 0"), 0);
+      if (i % 10 === 0) cache.queries.find(key("call 0"), 0);
     }
     expect(valueIn(cache, key("call 0"))).not.toBeNull();
     expect(valueIn(cache, key("call 1999"))).not.toBeNull();
@@ -186,12 +214,14 @@ interface Question {
 
 /** A database whose looks are answered by the test. */
 function setup() {
-  const cache = new QueryCache(MIB);
+  const cache = new Kept(MIB);
   const looks: Question[] = [];
   const time = { now: 0 };
   const kept: Promise<void>[] = [];
-  const fresh = new FreshQueryCache({
-    cache,
+  const fresh = new ReadMemory({
+    log: cache.log,
+    queries: cache.queries,
+    rows: null,
     clock: { now: () => time.now },
     keepAlive: (work) => kept.push(work),
     persistence: {
@@ -212,9 +242,9 @@ async function turns(): Promise<void> {
 describe("what is served", () => {
   test("QC7 nothing known asks nobody, and what is known is looked up first", async () => {
     const { fresh, looks } = setup();
-    expect(await fresh.find(key("b"), null)).toBeNull();
+    expect(await fresh.query(key("b"), null)).toBeNull();
     expect(looks).toHaveLength(0);
-    const found = fresh.find(key("a"), null);
+    const found = fresh.query(key("a"), null);
     await turns();
     expect(looks.map(({ since }) => since)).toEqual([head(10)]);
     looks[0]?.answer(progress(12, wrote(12, "99")));
@@ -225,7 +255,7 @@ describe("what is served", () => {
     const { fresh, looks } = setup();
     const answers: (string | null)[] = [];
     const ask = async (): Promise<void> => {
-      const found = await fresh.find(key("a"), null);
+      const found = await fresh.query(key("a"), null);
       answers.push(found?.query.outcome.ok === true ? found.query.outcome.value : null);
     };
     const all = [ask()];
@@ -247,10 +277,10 @@ describe("what is served", () => {
   test("QC7 a past snapshot is answered without a look, if the result holds there", async () => {
     const { cache, fresh, looks } = setup();
     cache.advance(head(10), progress(20, wrote(20, "99")));
-    expect((await fresh.find(key("a"), ts(15)))?.ts).toBe(15);
-    expect(await fresh.find(key("a"), ts(9))).toBeNull();
+    expect((await fresh.query(key("a"), ts(15)))?.ts).toBe(15);
+    expect(await fresh.query(key("a"), ts(9))).toBeNull();
     expect(looks).toHaveLength(0);
-    const ahead = fresh.find(key("a"), ts(30));
+    const ahead = fresh.query(key("a"), ts(30));
     await turns();
     looks[0]?.answer(progress(30, wrote(25, "26")));
     expect(await ahead).toBeNull();
@@ -258,11 +288,11 @@ describe("what is served", () => {
 
   test("QC8 a look that fails makes the query run, and the next question looks again", async () => {
     const { fresh, looks, kept } = setup();
-    const first = fresh.find(key("a"), null);
+    const first = fresh.query(key("a"), null);
     await turns();
     looks[0]?.fail();
     expect(await first).toBeNull();
-    const second = fresh.find(key("a"), null);
+    const second = fresh.query(key("a"), null);
     await turns();
     looks[1]?.answer(progress(10));
     expect((await second)?.ts).toBe(10);
@@ -272,20 +302,20 @@ describe("what is served", () => {
   test("QC8 a look that never ends is given up, and others begin without it", async () => {
     const { fresh, looks, time } = setup();
     // The database's own time-outs end the look of who is alone; this is for those who wait for another's.
-    const lost = fresh.find(key("a"), null);
+    const lost = fresh.query(key("a"), null);
     await turns();
-    const alsoLost = [fresh.find(key("a"), null), fresh.find(key("a"), null)];
+    const alsoLost = [fresh.query(key("a"), null), fresh.query(key("a"), null)];
     expect(await Promise.all(alsoLost)).toEqual([null, null]);
     time.now += 10_000;
     await expect.poll(() => looks.length).toBe(2);
-    const second = fresh.find(key("a"), null);
+    const second = fresh.query(key("a"), null);
     await expect.poll(() => looks.length).toBe(3);
     looks[2]?.answer(progress(10));
     expect((await second)?.ts).toBe(10);
     // Should the lost one come back after all, with less than is known, nothing is served that may be old.
     looks[0]?.answer(progress(9));
     expect((await lost)?.ts ?? null).toBeNull();
-    await expect(fresh.find(key("a"), null)).resolves.toBeNull();
+    await expect(fresh.query(key("a"), null)).resolves.toBeNull();
   });
 
   test("QC9 under a random history every served result is what the query would have answered", async () => {
@@ -304,9 +334,11 @@ describe("what is served", () => {
         .map((one) => data.get(one))
         .join();
     };
-    const cache = new QueryCache(random.chance(0.5) ? MIB : 20_000);
-    const fresh = new FreshQueryCache({
-      cache,
+    const cache = new Kept(random.chance(0.5) ? MIB : 20_000);
+    const fresh = new ReadMemory({
+      log: cache.log,
+      queries: cache.queries,
+      rows: null,
       clock: { now: () => 0 },
       keepAlive: () => {},
       persistence: {
@@ -323,7 +355,7 @@ describe("what is served", () => {
       const interval = { start: random.pick(keys), end: random.chance(0.2) ? null : random.pick(keys) };
       const of = key(JSON.stringify(interval));
       const asked = newest();
-      const found = await fresh.find(of, null);
+      const found = await fresh.query(of, null);
       if (found === null) {
         const at = newest();
         const result = run(answerAt(at, interval), at, [interval]);
