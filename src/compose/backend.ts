@@ -1,5 +1,4 @@
 import { AdminKeys } from "../auth/admin-key.ts";
-import { noProviders } from "../auth/token-verifier.ts";
 import { createApp, createSiteApp } from "../http/app.ts";
 import { SystemRouting } from "../http/system-routing.ts";
 import { DEFAULT_HTTP_SETTINGS, type HttpServices } from "../http/services.ts";
@@ -9,6 +8,7 @@ import { Functions } from "../runtime/functions/functions.ts";
 import { HttpActionRunner } from "../runtime/functions/http-action-runner.ts";
 import { QueryRunner } from "../runtime/functions/query-runner.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
+import { composeTokens } from "./auth.ts";
 import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
 import { composeSystem } from "./system-functions.ts";
 import { composeTestFunctions } from "./test-functions.ts";
@@ -56,7 +56,8 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
     ...composePush(ports),
     logs,
     adminKeys: await AdminKeys.create(identity.instanceName, core.secrets),
-    tokens: noProviders,
+    tokens: composeTokens(core, deployments),
+    signingKeys: async () => runtime.jwtSigner.publicKeys((await deployments.current()).catalog.values),
     clock,
     random,
     log,

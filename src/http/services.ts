@@ -116,6 +116,8 @@ export interface HttpServices {
   readonly shapes: ShapeService;
   readonly adminKeys: AdminKeys;
   readonly tokens: TokenVerifier;
+  /** A JWK Set: what verifies the tokens that the app signs. */
+  readonly signingKeys: () => Promise<object>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

@@ -48,6 +48,7 @@ async function makeApp(secret: string) {
     shapes: { shapes: () => Promise.resolve({ ok: true, value: "{}", logLines: [] }) },
     adminKeys: await AdminKeys.create("convection", [secret]),
     tokens: noProviders,
+    signingKeys: () => Promise.resolve({ keys: [] }),
     clock,
     random,
     log: {

@@ -117,6 +117,7 @@ export function backend(settings: Partial<HttpSettings> = {}) {
     shapes: { shapes: () => Promise.resolve({ ok: true, value: `{"messages":{"type":"Never"}}`, logLines: [] }) },
     adminKeys: keys,
     tokens: noProviders,
+    signingKeys: () => Promise.resolve({ keys: [] }),
     clock,
     random,
     log,
