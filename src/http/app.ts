@@ -11,6 +11,7 @@ import { errorResponse } from "./errors.ts";
 import { functionRoutes } from "./functions.ts";
 import type { HttpEnv } from "./hono-env.ts";
 import { logRoutes } from "./logs.ts";
+import { syncRoutes } from "./sync-upgrade.ts";
 import { testFunctionRoutes } from "./test-function.ts";
 import { toolRoutes } from "./tools.ts";
 import { requestIdOf } from "./request-context.ts";
@@ -44,6 +45,7 @@ export function createApp(services: HttpServices): Hono<HttpEnv> {
     ["/api", logRoutes(services)],
     ["/api", testFunctionRoutes(services)],
     ["/api", toolRoutes(services)],
+    ["/api", syncRoutes(services)],
     ["/", instanceRoutes(services)],
   ] as const;
   for (const [base, routes] of families) app.route(base, routes);
