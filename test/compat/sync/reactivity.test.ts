@@ -83,7 +83,9 @@ test("WS-R6 a query that fails recovers when its data does", async () => {
   await using socket = await RawSocket.open(backend.url);
   socket.add(0, "messages:first", { channel: "r6" });
   const failed = await socket.transition();
-  expect(failed.modifications).toMatchObject([{ type: "QueryFailed", errorMessage: /the channel is empty/ }]);
+  expect(failed.modifications).toMatchObject([
+    { type: "QueryFailed", errorMessage: expect.stringMatching(/the channel is empty/) },
+  ]);
   expect(failed.modifications[0]).not.toHaveProperty("errorData");
   await send("r6", "hello");
   const healed = await socket.transition(({ modifications: { length } }) => length > 0);
@@ -141,7 +143,9 @@ test("WS-R9 P-I-4 a push and a change of variables re-run what they affect, on t
   const { modifications } = await socket.transition(
     (transition) => transition.modifications[0]?.type === "QueryFailed",
   );
-  expect(modifications).toMatchObject([{ type: "QueryFailed", errorMessage: /Could not find public function/ }]);
+  expect(modifications).toMatchObject([
+    { type: "QueryFailed", errorMessage: expect.stringMatching(/Could not find public function/) },
+  ]);
 });
 
 test("WS-R10 the first Transition after a reconnect has all results", async () => {
