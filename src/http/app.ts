@@ -15,12 +15,13 @@ import { logRoutes } from "./logs.ts";
 import { syncRoutes } from "./sync-upgrade.ts";
 import { testFunctionRoutes } from "./test-function.ts";
 import { toolRoutes } from "./tools.ts";
+import { RememberedRoutes } from "./remembered-routes.ts";
 import { requestIdOf } from "./request-context.ts";
 import type { HttpServices } from "./services.ts";
 
 /** The deployment's API origin. */
 export function createApp(services: HttpServices): Hono<HttpEnv> {
-  const app = new Hono<HttpEnv>({ getPath });
+  const app = new Hono<HttpEnv>({ getPath, router: new RememberedRoutes() });
 
   app.onError((error, c) => failed(error, c, services));
   app.notFound((c) => c.body(null, 404));
@@ -78,8 +79,13 @@ function failed(error: unknown, c: HttpContext, services: HttpServices): Respons
 }
 
 /** The raw path: segments are decoded by whoever splits them. A base URL with a trailing slash doubles the first one. */
-function getPath(request: Request): string {
-  return new URL(request.url).pathname.replace(/^\/+/, "/");
+function getPath({ url }: Request): string {
+  // Behind the scheme and at least one character of a host.
+  let start = url.indexOf("/", "http://h".length);
+  const end = url.slice(start).search(/[?#]/);
+  const stop = end === -1 ? url.length : start + end;
+  while (url[start + 1] === "/" && start + 1 < stop) start++;
+  return url.slice(start, stop);
 }
 
 interface CheckedClient {
