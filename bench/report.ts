@@ -8,8 +8,8 @@ import type { Workload } from "./target.ts";
 
 export interface Report {
   readonly compared: readonly Compared[];
-  readonly growth: Growth;
-  readonly costs: CostTable;
+  readonly growth: Growth | null;
+  readonly costs: CostTable | null;
   readonly hotCounter: { readonly acknowledged: number; readonly stored: number };
   readonly rounds: number;
   readonly milliseconds: number;
@@ -59,10 +59,8 @@ export function markdown(report: Report): string {
     "",
     `Hot counter: ${report.hotCounter.acknowledged} increments acknowledged, ${report.hotCounter.stored} stored.`,
     "",
-    ...growthLines(report.growth),
-    "",
-    ...costLines(report.costs),
-    "",
+    ...(report.growth === null ? [] : [...growthLines(report.growth), ""]),
+    ...(report.costs === null ? [] : [...costLines(report.costs), ""]),
   ].join("\n");
 }
 
@@ -78,11 +76,11 @@ function workerdVersion(): string {
 }
 
 function speedTable(compared: readonly Compared[]): string[] {
-  const rows = compared.map(({ workload, connections, baseline, convection, ratio, spread }) => {
-    const target = connections === 32 ? TARGETS[workload] : undefined;
+  const rows = compared.map(({ workload, bare = false, connections, baseline, convection, ratio, spread }) => {
+    const target = connections === 32 && !bare ? TARGETS[workload] : undefined;
     const verdict = target === undefined ? "" : `${target} ${ratio >= target ? "met" : "missed"}`;
     return [
-      NAMES[workload],
+      bare ? `${NAMES[workload]}, nothing in memory` : NAMES[workload],
       connections,
       baseline.perSecond.toFixed(0),
       convection.perSecond.toFixed(0),
