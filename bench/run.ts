@@ -1,6 +1,6 @@
 // `npm run bench`: the same work at a hand-written Worker and at Convection, alternating in one run, into RESULTS.md.
 // `--quick`: less of everything, printed only. `--only get,list`: these alone, printed only; besides the workloads there
-// are `bare` (reads with nothing in memory), `growth` and `costs`.
+// are `bare` (reads with nothing in memory), `growth` and `costs`. `--rounds 5`: how often each is measured.
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "../scripts/build.ts";
@@ -21,12 +21,15 @@ interface Plan {
 }
 
 /** Until V8 has compiled the hot paths, a call of ours costs twice as much; the baseline's few lines are warm at once. */
-const FULL: Plan = { rounds: 9, warmUpMs: 3000, milliseconds: 500, growth: [1000, 100_000] };
+const FULL: Plan = { rounds: 9, warmUpMs: 2500, milliseconds: 500, growth: [1000, 100_000] };
 const QUICK: Plan = { rounds: 2, warmUpMs: 300, milliseconds: 200, growth: [1000, 3000] };
 const PARTS = ["bare", "growth", "costs"] as const;
 
-const { values } = parseArgs({ options: { quick: { type: "boolean" }, only: { type: "string" } } });
-const plan = values.quick === true ? QUICK : FULL;
+const { values } = parseArgs({
+  options: { quick: { type: "boolean" }, only: { type: "string" }, rounds: { type: "string" } },
+});
+const sized = values.quick === true ? QUICK : FULL;
+const plan: Plan = { ...sized, rounds: Number(values.rounds ?? sized.rounds) };
 const only = values.only?.split(",");
 const names = [...WORKLOADS, ...PARTS];
 const unknown = only?.find((name) => !names.some((known) => known === name));
@@ -42,7 +45,7 @@ const growth = asked("growth") ? await measureGrowth(generator, sizes, rounds, m
 if (asked("costs")) console.log("costs ...");
 const costs = asked("costs") ? await measureCosts() : null;
 const report: Report = { compared, growth, costs, hotCounter, rounds, milliseconds };
-if (plan === FULL && only === undefined) writeReport(join(import.meta.dirname, "RESULTS.md"), report);
+if (sized === FULL && only === undefined) writeReport(join(import.meta.dirname, "RESULTS.md"), report);
 console.log(markdown(report));
 
 async function measureSpeed(load: LoadGenerator): Promise<Pick<Report, "compared" | "hotCounter">> {
