@@ -43,6 +43,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
         .catch((error: unknown) => log.error("background work was not started", error));
     },
   });
+  let self: (request: Request) => Response | Promise<Response> | null = () => null;
   const services: HttpServices = {
     functions,
     httpActions: new HttpActionRunner(
@@ -56,7 +57,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
     ...composePush(ports),
     logs,
     adminKeys: await AdminKeys.create(identity.instanceName, core.secrets),
-    tokens: composeTokens(core, deployments),
+    tokens: composeTokens(core, deployments, (request) => self(request)),
     signingKeys: async () => runtime.jwtSigner.publicKeys((await deployments.current()).catalog.values),
     clock,
     random,
@@ -71,10 +72,17 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
       functionBodyBytes: settings.httpBodyBytes,
       pushBodyBytes: settings.pushBytes,
       echoBodyBytes: settings.echoBodyBytes,
+      httpActionRequestBytes: settings.httpActionRequestBytes,
       queriesPerBatch: settings.queriesPerBatch,
       requestTimeoutMs: settings.requestTimeoutMs,
       logHoldMs: settings.logHoldMs,
     },
   };
-  return { api: createApp(services), site: createSiteApp(services), siteUrl: identity.siteUrl };
+  const api = createApp(services);
+  const site = createSiteApp(services);
+  self = (request) => {
+    if (request.url.startsWith(`${identity.siteUrl}/`)) return site.fetch(request, { keepAlive });
+    return request.url.startsWith(`${identity.cloudUrl}/`) ? api.fetch(request, { keepAlive }) : null;
+  };
+  return { api, site, siteUrl: identity.siteUrl };
 }
