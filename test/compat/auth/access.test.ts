@@ -1,3 +1,5 @@
+import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AdminKeys } from "../../../src/auth/admin-key.ts";
@@ -10,8 +12,8 @@ import { backend as fakeBackend } from "../../unit/http/backend.ts";
 
 const SECRET = "0123456789abcdef".repeat(4);
 
-/** Whoever adds a route says here who may call it. `run`: everybody, as far as public functions go. */
-const ACCESS: Readonly<Record<string, "open" | "run" | "admin" | "write">> = {
+/** Whoever adds a route says here who may call it. `run`: everybody, as far as public functions go; `socket`: so does what comes over it. */
+const ACCESS: Readonly<Record<string, "open" | "run" | "socket" | "admin" | "write">> = {
   "GET /": "open",
   "GET /version": "open",
   "GET /instance_version": "open",
@@ -22,6 +24,8 @@ const ACCESS: Readonly<Record<string, "open" | "run" | "admin" | "write">> = {
   "GET /api/authorize": "open",
   "POST /api/check_opt_ins": "open",
   "POST /api/query_ts": "open",
+  "GET /api/sync": "socket",
+  "GET /api/:version/sync": "socket",
   "GET /api/query": "run",
   "POST /api/query": "run",
   "POST /api/query_at_ts": "run",
@@ -161,6 +165,39 @@ describe("routes", () => {
       expect(text, caller).not.toContain('"success"');
     }
     expect((await call(route, callers["wrong key"], "inner:am")).status).toBe(401);
+  });
+});
+
+describe("sockets", () => {
+  test.each(["nobody", "user"] as const)("TOKEN7 %s subscribes to no internal and no system function", async (name) => {
+    const paths = ["inner:am", ...SYSTEM_QUERIES.keys()];
+    const { authorization } = callers[name];
+    const socket = new WebSocket(`${backend.url.replace("http", "ws")}/api/1.48.0/sync`);
+    try {
+      await once(socket, "open");
+      const send = (message: object): void => socket.send(JSON.stringify(message));
+      send({ type: "Connect", sessionId: randomUUID(), connectionCount: 0, lastCloseReason: null });
+      const value = authorization?.replace("Bearer ", "");
+      if (value !== undefined) send({ type: "Authenticate", baseVersion: 0, tokenType: "User", value });
+      const modifications = paths.map((udfPath, queryId) => ({ type: "Add", queryId, udfPath, args: [{}] }));
+      send({ type: "ModifyQuerySet", baseVersion: 0, newVersion: 1, modifications });
+      const seen: { type: string; errorMessage: string }[] = [];
+      while (seen.length < paths.length) {
+        // oxlint-disable-next-line no-await-in-loop -- one message after the other
+        const [{ data }] = (await once(socket, "message")) as [{ data: string }];
+        const message = JSON.parse(data) as { type: string; modifications?: typeof seen };
+        expect(["Transition", "Ping"], data).toContain(message.type);
+        seen.push(...(message.modifications ?? []));
+      }
+      for (const { type, errorMessage } of seen) {
+        expect([type, errorMessage]).toEqual([
+          "QueryFailed",
+          expect.stringContaining("Could not find public function"),
+        ]);
+      }
+    } finally {
+      socket.close();
+    }
   });
 });
 
