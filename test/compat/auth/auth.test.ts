@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { ConvexHttpClient } from "convex/browser";
+import { ConvexClient, ConvexHttpClient } from "convex/browser";
 import { anyApi } from "convex/server";
 import { createRemoteJWKSet, exportJWK, generateKeyPair, jwtVerify, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -122,6 +122,54 @@ describe("an app that is its own provider", () => {
     expect(await client(token).query(anyApi.who!.am!, {})).toMatchObject({ subject: "signed user" });
   });
 });
+
+describe("sockets", () => {
+  test("P-A-3 U1 a client that signs in sees its user, and nobody after it signed out", async () => {
+    await using opened = open();
+    const { live } = opened;
+    const subjects = new Subjects();
+    live.onUpdate(anyApi.who!.am!, {}, subjects.push);
+    expect(await subjects.next()).toBeNull();
+    const token = await issuer.token({ sub: "live" });
+    live.setAuth(() => Promise.resolve(token));
+    expect(await subjects.next()).toBe("live");
+    live.client.clearAuth();
+    expect(await subjects.next()).toBeNull();
+  });
+
+  test("P-A-3 U4 a client whose tokens are refused is told so, and goes on as nobody", async () => {
+    await using opened = open();
+    const { live } = opened;
+    const forged = `${(await issuer.token()).slice(0, -20)}AAAAAAAAAAAAAAAAAAAA`;
+    const signedIn = await new Promise((resolve) => live.setAuth(() => Promise.resolve(forged), resolve));
+    expect(signedIn).toBe(false);
+    expect(await live.query(anyApi.who!.am!, {})).toBeNull();
+  });
+});
+
+function open(): AsyncDisposable & { readonly live: ConvexClient } {
+  const live = new ConvexClient(backend.url, { unsavedChangesWarning: false, logger: false });
+  return { live, [Symbol.asyncDispose]: () => live.close() };
+}
+
+/** Subjects of the identities that a subscription brings. */
+class Subjects {
+  readonly #seen: unknown[] = [];
+  #wake: () => void = () => undefined;
+
+  push = (identity: { subject: string } | null): void => {
+    this.#seen.push(identity?.subject ?? null);
+    this.#wake();
+  };
+
+  async next(): Promise<unknown> {
+    while (this.#seen.length === 0) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    return this.#seen.shift();
+  }
+}
 
 describe("refusals", () => {
   test("P-A-1 E-G-4 P-R-9 a token that is not good is a 401, and the function does not run", async () => {
