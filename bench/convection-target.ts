@@ -83,6 +83,8 @@ function request(workload: Workload, messages: readonly string[], counters: read
       return post("action", "actions:noop", [{}]);
     case "actionQuery":
       return post("action", "actions:readMessage", ids);
+    case "httpAction":
+      return { path: "/http/noop", headers: {}, bodies: ["{}"], expect: "null" };
     default:
       return workload satisfies never;
   }

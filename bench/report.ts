@@ -23,6 +23,7 @@ const NAMES: Readonly<Record<Workload, string>> = {
   hot: "hot counter",
   noop: "action, no-op",
   actionQuery: "action + runQuery",
+  httpAction: "HTTP action, no-op",
 };
 
 /** Least ratio asked for, at 32 connections. */
@@ -33,6 +34,7 @@ const TARGETS: Readonly<Partial<Record<Workload, number>>> = {
   modify: 1.2,
   hot: 1.5,
   noop: 0.6,
+  httpAction: 0.6,
 };
 
 const GROWTH_TARGET = 1.3;

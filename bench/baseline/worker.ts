@@ -64,6 +64,8 @@ app.post("/noop", async (c) => {
   return c.json(null);
 });
 
+app.post("/http-action", (c) => c.json(null));
+
 app.post("/action-query", async (c) => {
   const { id } = await c.req.json<{ id: number }>();
   const [row] = await drizzle(c.env.DB).select().from(messages).where(eq(messages.id, id));

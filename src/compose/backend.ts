@@ -48,6 +48,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
         .catch((error: unknown) => log.error("background work was not started", error));
     },
   });
+  let self: (request: Request) => Response | Promise<Response> | null = () => null;
   const services: HttpServices = {
     functions,
     httpActions: new HttpActionRunner(
@@ -62,7 +63,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
     logs,
     sync: composeSockets(bindings, settings.syncShards),
     adminKeys: await AdminKeys.create(identity.instanceName, core.secrets),
-    tokens: composeTokens(core, deployments),
+    tokens: composeTokens(core, deployments, (request) => self(request)),
     signingKeys: async () => runtime.jwtSigner.publicKeys((await deployments.current()).catalog.values),
     clock,
     random,
@@ -77,6 +78,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
       functionBodyBytes: settings.httpBodyBytes,
       pushBodyBytes: settings.pushBytes,
       echoBodyBytes: settings.echoBodyBytes,
+      httpActionRequestBytes: settings.httpActionRequestBytes,
       queriesPerBatch: settings.queriesPerBatch,
       requestTimeoutMs: settings.requestTimeoutMs,
       logHoldMs: settings.logHoldMs,
@@ -89,5 +91,11 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
     authenticate: (credentials) => authenticate(credentials, services),
     log,
   });
-  return { api: createApp(services), site: createSiteApp(services), syncWork, siteUrl: identity.siteUrl };
+  const api = createApp(services);
+  const site = createSiteApp(services);
+  self = (request) => {
+    if (request.url.startsWith(`${identity.siteUrl}/`)) return site.fetch(request, { keepAlive });
+    return request.url.startsWith(`${identity.cloudUrl}/`) ? api.fetch(request, { keepAlive }) : null;
+  };
+  return { api, site, syncWork, siteUrl: identity.siteUrl };
 }

@@ -101,6 +101,8 @@ export interface HttpSettings {
   /** Bytes of a push, after decompression. */
   readonly pushBodyBytes: number;
   readonly echoBodyBytes: number;
+  /** Bytes of the body of a request to an HTTP action. */
+  readonly httpActionRequestBytes: number;
   readonly queriesPerBatch: number;
   /** Milliseconds after which a query or mutation is answered with 408. Actions have their own limit. */
   readonly requestTimeoutMs: number;
@@ -113,6 +115,7 @@ export const DEFAULT_HTTP_SETTINGS = {
   functionBodyBytes: 2 ** 24 + 2000,
   pushBodyBytes: 200 * 1024 * 1024,
   echoBodyBytes: 128 * 1024 * 1024,
+  httpActionRequestBytes: 20 * 1024 * 1024,
   queriesPerBatch: 1000,
   requestTimeoutMs: 300_000,
   logHoldMs: 60_000,
