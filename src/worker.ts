@@ -2,6 +2,7 @@ import { type Backend, composeBackend } from "./compose/backend.ts";
 import type { Bindings } from "./compose/environment.ts";
 
 export { Logs } from "./compose/logs.ts";
+export { Search } from "./compose/search.ts";
 export { Transactor } from "./compose/transactor.ts";
 
 /** Bindings never change while an isolate lives, so what is made from them is made once. */

@@ -1,4 +1,5 @@
 import type { LogsStub } from "../logs/messages.ts";
+import type { SearchStub } from "../search/messages.ts";
 import type { TransactorStub } from "../transactor/transactor-client.ts";
 
 /** What wrangler.toml and `convection start` bind to the Worker. Variables are parsed by `protocol/parse-settings.ts`. */
@@ -12,6 +13,8 @@ export interface Bindings {
   readonly TRANSACTOR: TransactorNamespace;
   /** Function log. */
   readonly LOGS: { getByName(name: string): LogsStub };
+  /** Search indexes, an object each. */
+  readonly SEARCH: { getByName(name: string): SearchStub };
   readonly [variable: string]: unknown;
 }
 

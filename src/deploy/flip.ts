@@ -11,7 +11,7 @@ import type { DeployPorts } from "./ports.ts";
 import { PUSH_PROGRESS } from "./push-progress.ts";
 import type { PushTicket } from "./push-token.ts";
 import type { DeploySettings } from "./settings.ts";
-import { isBuildable, type SchemaDiff, type WantedIndex } from "./schema-diff.ts";
+import { type SchemaDiff, type WantedIndex } from "./schema-diff.ts";
 
 type Ports = Pick<DeployPorts, "committer" | "clock" | "random" | "settings">;
 
@@ -32,12 +32,12 @@ export async function flipChange(
     ...diff.added.flatMap(({ row }) => (row === null ? [] : [{ ...row, state: "enabled" as const, staged: false }])),
     ...diff.enabled.map(({ row }) => ({
       ...row,
-      state: isBuildable(row.definition) ? ("enabled" as const) : row.state,
+      state: "enabled" as const,
       staged: false,
     })),
     ...diff.disabled.map(({ row }) => ({
       ...row,
-      state: isBuildable(row.definition) ? ("ready" as const) : row.state,
+      state: "ready" as const,
       staged: true,
     })),
   ];
@@ -95,7 +95,7 @@ async function allocate(
 
 /** A new table is empty, so its indexes are complete from the start. */
 function stateOfNew(wanted: WantedIndex, tableIsNew: boolean): IndexRow["state"] {
-  if (!isBuildable(wanted.definition) || !tableIsNew) return "backfilling";
+  if (!tableIsNew) return "backfilling";
   return wanted.staged ? "ready" : "enabled";
 }
 

@@ -73,7 +73,8 @@ function parseSource(source: JsonObject): QuerySource {
   }
 }
 
-function parseIndexName(name: string): { table: string; index: string } {
+/** `name`: `<table>.<index>`. */
+export function parseIndexName(name: string): { table: string; index: string } {
   const dot = name.indexOf(".");
   if (dot <= 0 || dot === name.length - 1) throw malformed(`${name} is not of the form <table>.<index>`);
   return { table: name.slice(0, dot), index: name.slice(dot + 1) };

@@ -1,5 +1,6 @@
 import { badRequest, notAvailableYet } from "../../shared/coded-error.ts";
 import type { JsonValue } from "../../shared/json.ts";
+import { enabledIndex } from "../enabled-index.ts";
 import { BY_CREATION_TIME, BY_ID, orderedFields } from "../index-definition.ts";
 import { EVERYTHING, type Interval } from "../interval.ts";
 import type { ComponentPath, IndexId } from "../names.ts";
@@ -64,20 +65,10 @@ function resolveIndex(tables: Tables, table: TableRow | null, indexName: string,
     if (!builtIn) throw badRequest("IndexNotFoundError", `Index ${name} not found.`);
     return { target: BY_CREATION_TIME_TARGET, storage: null, fields: ["_creationTime"] };
   }
-  if (row.definition.type !== "database")
-    throw badRequest("NotADatabaseIndex", `Index ${name} is not a database index`);
-  if (row.staged) {
-    throw badRequest(
-      "IndexStagedError",
-      `Index ${name} is currently staged and not available to query until it is enabled.`,
-    );
-  }
-  if (row.state !== "enabled") {
-    throw badRequest("IndexBackfillingError", `Index ${name} is currently backfilling and not available to query yet.`);
-  }
+  const index = enabledIndex(row, name, "database");
   return {
-    target: { name: row.name, definition: row.definition },
-    storage: { index: row.id, ref: indexRef(row.id) },
-    fields: orderedFields(row.definition),
+    target: { name: index.name, definition: index.definition },
+    storage: { index: index.id, ref: indexRef(index.id) },
+    fields: orderedFields(index.definition),
   };
 }

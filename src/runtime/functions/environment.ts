@@ -1,6 +1,7 @@
 import type { Transaction } from "../../engine/transaction.ts";
 import type { TransactionLimitNotes, TransactionLimits } from "../../engine/limits.ts";
 import type { CursorCodec } from "../../engine/cursor.ts";
+import type { VectorIndexes } from "../../engine/vector-index.ts";
 import type { RequestContext } from "../../protocol/execution.ts";
 import type { ExecutionLog } from "../../protocol/function-log.ts";
 import type { Identity } from "../../protocol/identity.ts";
@@ -28,6 +29,8 @@ export interface RuntimeLimits extends SizeLimits {
   /** Sum of the time that one query or mutation may spend in syscalls (E-C-4). */
   readonly syscallTimeMs: number;
   readonly nestingDepth: number;
+  /** Results of one vector search. */
+  readonly vectorResults: number;
   /** What follows the texts of the limits above. */
   readonly notes: LimitNotes;
 }
@@ -47,6 +50,7 @@ export interface RuntimeEnvironment {
   /** Turns of this isolate's queries and actions; mutations take theirs in the Transactor. */
   readonly admission: { readonly queries: Admission; readonly actions: Admission };
   readonly instanceName: string;
+  readonly vectorIndexes: VectorIndexes;
 }
 
 /** Everything one database function runs in. Nested calls share transaction, time, identity and request. */

@@ -1,0 +1,36 @@
+import { z } from "zod";
+import type { IndexAddress, VectorDefinition } from "../engine/derived-index.ts";
+import type { VectorQuery } from "../engine/vector-index.ts";
+
+/** Shapes that cross RPC carry a version: old objects meet new Workers. */
+export interface BuildRequest {
+  readonly v: 1;
+  readonly index: IndexAddress;
+  readonly budgetMs: number;
+}
+
+/** Answered with `VectorHit[]`. */
+export interface VectorSearchRequest {
+  readonly v: 1;
+  readonly index: IndexAddress<VectorDefinition>;
+  readonly query: VectorQuery;
+}
+
+interface Requests {
+  readonly build: BuildRequest;
+  readonly searchVectors: VectorSearchRequest;
+}
+
+/** The RPC surface of `SearchObject`. Requests and answers are JSON text. */
+export interface SearchStub {
+  /** True: the index is complete. */
+  build(requestJson: string): Promise<string>;
+  searchVectors(requestJson: string): Promise<string>;
+}
+
+const VERSIONED = z.looseObject({ v: z.literal(1) });
+
+/** Requests come from our own Workers, perhaps of another version, so the version is what is checked at the door. */
+export function parseRequest<Method extends keyof Requests>(_method: Method, text: string): Requests[Method] {
+  return VERSIONED.parse(JSON.parse(text)) as unknown as Requests[Method];
+}
