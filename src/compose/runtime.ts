@@ -110,7 +110,8 @@ export function composeCore(bindings: Bindings): Core {
       ),
     },
     instanceName: identity.instanceName,
-    vectorIndexes: search,
+    vectorIndexes: search.vectors,
+    textIndexes: search.texts,
   };
   const variables = variableReader(cipher, builtinVariables);
   const loader = new DeploymentLoader(source, variables, schemaLimits(settings));

@@ -39,6 +39,7 @@ export class Transactor extends TransactorObject<Bindings> {
         gatherMs: settings.commitGatherMs,
       },
       retentionMs: settings.retentionMs,
+      textIndexes: runtime.textIndexes,
       background: (budgetMs) => work.run(budgetMs),
       published: () => {},
     };

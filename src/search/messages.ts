@@ -1,5 +1,7 @@
 import { z } from "zod";
-import type { IndexAddress, VectorDefinition } from "../engine/derived-index.ts";
+import type { IndexAddress, SearchDefinition, VectorDefinition } from "../engine/derived-index.ts";
+import type { TextQuery } from "../engine/text/score.ts";
+import type { Timestamp } from "../engine/timestamp.ts";
 import type { VectorQuery } from "../engine/vector-index.ts";
 
 /** Shapes that cross RPC carry a version: old objects meet new Workers. */
@@ -16,7 +18,17 @@ export interface VectorSearchRequest {
   readonly query: VectorQuery;
 }
 
+/** Answered with a `TextAnswer`. */
+export interface TextSearchRequest {
+  readonly v: 1;
+  readonly index: IndexAddress<SearchDefinition>;
+  readonly query: TextQuery;
+  readonly limit: number;
+  readonly ts: Timestamp;
+}
+
 interface Requests {
+  readonly searchTexts: TextSearchRequest;
   readonly build: BuildRequest;
   readonly searchVectors: VectorSearchRequest;
 }
@@ -26,6 +38,7 @@ export interface SearchStub {
   /** True: the index is complete. */
   build(requestJson: string): Promise<string>;
   searchVectors(requestJson: string): Promise<string>;
+  searchTexts(requestJson: string): Promise<string>;
 }
 
 const VERSIONED = z.looseObject({ v: z.literal(1) });

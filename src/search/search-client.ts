@@ -1,11 +1,12 @@
-import type { DerivedIndexes, IndexAddress, VectorDefinition } from "../engine/derived-index.ts";
-import type { VectorHit, VectorIndexes, VectorQuery } from "../engine/vector-index.ts";
+import type { DerivedIndexes, IndexAddress, SearchDefinition, VectorDefinition } from "../engine/derived-index.ts";
+import type { TextAnswer, TextIndexes } from "../engine/text/text-index.ts";
+import type { VectorHit, VectorIndexes } from "../engine/vector-index.ts";
 import { decodeRpcAnswer } from "../protocol/rpc-error.ts";
 import { CodedError } from "../shared/coded-error.ts";
-import type { SearchStub } from "./messages.ts";
+import type { BuildRequest, SearchStub, TextSearchRequest, VectorSearchRequest } from "./messages.ts";
 
 /** The objects that hold search indexes, one each, as the rest of the backend sees them. */
-export class SearchClient implements VectorIndexes, DerivedIndexes {
+export class SearchClient implements DerivedIndexes {
   readonly #stub: (name: string) => SearchStub;
 
   /** `stub` makes a new one: one that threw is dead. */
@@ -13,15 +14,24 @@ export class SearchClient implements VectorIndexes, DerivedIndexes {
     this.#stub = stub;
   }
 
-  async build(index: IndexAddress, budgetMs: number): Promise<boolean> {
-    const answer = this.#of(index).build(JSON.stringify({ v: 1, index, budgetMs }));
-    return (await decode(answer)) === true;
-  }
+  readonly vectors: VectorIndexes = {
+    search: async (index: IndexAddress<VectorDefinition>, query) => {
+      const request: VectorSearchRequest = { v: 1, index, query };
+      // The shapes are the object's own.
+      return (await decode(this.#of(index).searchVectors(JSON.stringify(request)))) as readonly VectorHit[];
+    },
+  };
 
-  async search(index: IndexAddress<VectorDefinition>, query: VectorQuery): Promise<readonly VectorHit[]> {
-    const answer = this.#of(index).searchVectors(JSON.stringify({ v: 1, index, query }));
-    // The shape is the object's own.
-    return (await decode(answer)) as readonly VectorHit[];
+  readonly texts: TextIndexes = {
+    search: async (index: IndexAddress<SearchDefinition>, query, limit, ts) => {
+      const request: TextSearchRequest = { v: 1, index, query, limit, ts };
+      return (await decode(this.#of(index).searchTexts(JSON.stringify(request)))) as TextAnswer;
+    },
+  };
+
+  async build(index: IndexAddress, budgetMs: number): Promise<boolean> {
+    const request: BuildRequest = { v: 1, index, budgetMs };
+    return (await decode(this.#of(index).build(JSON.stringify(request)))) === true;
   }
 
   #of({ indexId }: IndexAddress): SearchStub {
@@ -32,12 +42,8 @@ export class SearchClient implements VectorIndexes, DerivedIndexes {
 async function decode(answer: Promise<string>): Promise<unknown> {
   return decodeRpcAnswer(
     await answer.catch((cause: unknown) => {
-      throw new CodedError(
-        "Overloaded",
-        "SearchIndexesUnavailable",
-        "The search index could not be reached. Try again.",
-        { cause },
-      );
+      const message = "The search index could not be reached. Try again.";
+      throw new CodedError("Overloaded", "SearchIndexesUnavailable", message, { cause });
     }),
   );
 }

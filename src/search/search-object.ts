@@ -50,6 +50,13 @@ export abstract class SearchObject<Env> extends DurableObject<Env> implements Se
     });
   }
 
+  searchTexts(requestJson: string): Promise<string> {
+    return this.#answer(async () => {
+      const { index, query, limit, ts } = parseRequest("searchTexts", requestJson);
+      return (await this.#serve(index)).searchTexts(query, limit, ts);
+    });
+  }
+
   override async alarm(): Promise<void> {
     const { log, persistence } = this.#composition;
     const address = await this.ctx.storage.get<IndexAddress>(ADDRESS);

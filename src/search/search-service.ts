@@ -1,9 +1,17 @@
-import type { IndexAddress } from "../engine/derived-index.ts";
-import type { Persistence } from "../engine/persistence.ts";
+import type { DerivedIndex, IndexAddress } from "../engine/derived-index.ts";
+import { idOfKey } from "../engine/index-key.ts";
+import type { InternalId } from "../engine/names.ts";
+import { OutOfRetentionError, type Persistence } from "../engine/persistence.ts";
+import { tableRef } from "../engine/read-set.ts";
+import type { TextQuery } from "../engine/text/score.ts";
+import type { TextAnswer } from "../engine/text/text-index.ts";
+import type { Timestamp } from "../engine/timestamp.ts";
 import type { VectorHit, VectorQuery } from "../engine/vector-index.ts";
 import type { Clock } from "../shared/clock.ts";
+import { CodedError } from "../shared/coded-error.ts";
 import { Follower } from "./follow/follower.ts";
 import type { Sql } from "./sql.ts";
+import { TextIndex } from "./text/text-index.ts";
 import { ExactVectors } from "./vector/exact-vectors.ts";
 import { SqlVectorStore } from "./vector/sql-vector-store.ts";
 
@@ -16,22 +24,75 @@ export interface SearchServiceParts {
   readonly memoryBytes: number;
 }
 
+const LOG_PAGE = 256;
+
 /** What the Durable Object does, without the Durable Object. */
 export class SearchService {
-  readonly #vectors: { readonly index: ExactVectors; readonly follower: Follower };
+  readonly #parts: SearchServiceParts;
+  readonly #vectors: ExactVectors | null;
+  readonly #texts: TextIndex | null;
+  readonly #follower: Follower;
 
-  constructor({ index: { definition, tableId }, sql, memoryBytes, pause, persistence, clock }: SearchServiceParts) {
-    if (definition.type !== "vector") throw new Error("not a vector index");
-    const index = new ExactVectors({ store: new SqlVectorStore(sql), definition, memoryBytes, pause });
-    this.#vectors = { index, follower: new Follower({ persistence, index, tableId, clock, pause }) };
+  constructor(parts: SearchServiceParts) {
+    const { index, sql, memoryBytes, pause } = parts;
+    const { definition } = index;
+    this.#parts = parts;
+    this.#vectors =
+      definition.type === "vector"
+        ? new ExactVectors({ store: new SqlVectorStore(sql), definition, memoryBytes, pause })
+        : null;
+    this.#texts = definition.type === "search" ? new TextIndex(sql, definition) : null;
+    this.#follower = new Follower({ ...parts, index: this.#derived, tableId: index.tableId });
   }
 
+  /** Works for about `budgetMs`. True: the index is complete. */
   build(budgetMs: number): Promise<boolean> {
-    return this.#vectors.follower.advance(budgetMs);
+    return this.#follower.advance(budgetMs);
   }
 
   searchVectors(query: VectorQuery): Promise<readonly VectorHit[]> {
-    const { follower, index } = this.#vectors;
-    return follower.at("latest", () => index.search(query));
+    const vectors = this.#vectors;
+    if (vectors === null) throw new Error("Not a vector index");
+    return this.#follower.at("latest", () => vectors.search(query));
+  }
+
+  async searchTexts(query: TextQuery, limit: number, ts: Timestamp): Promise<TextAnswer> {
+    const texts = this.#texts;
+    if (texts === null) throw new Error("Not a text index");
+    const answer = await this.#follower.at(ts, (at) => ({ ts: at, ...texts.search(query, limit) }));
+    return { ...answer, changed: answer.ts === ts ? [] : await this.#changed(ts, answer.ts) };
+  }
+
+  get #derived(): DerivedIndex {
+    const derived = this.#vectors ?? this.#texts;
+    if (derived === null) throw new Error("An index of another type");
+    return derived;
+  }
+
+  /** Documents of the table that were written after `from`, up to `to`. */
+  async #changed(from: Timestamp, to: Timestamp): Promise<readonly InternalId[]> {
+    const { persistence, index } = this.#parts;
+    const table = tableRef(index.tableId);
+    const ids = new Set<InternalId>();
+    for (let after = from; ;) {
+      const log = await this.#log(persistence, after);
+      for (const { ts, keys } of log) {
+        if (ts > to) continue;
+        for (const [ref, key] of keys) if (ref === table) ids.add(idOfKey(key));
+      }
+      const last = log.at(-1);
+      if (last === undefined || log.length < LOG_PAGE || last.ts >= to) return [...ids];
+      after = last.ts;
+    }
+  }
+
+  async #log(persistence: SearchServiceParts["persistence"], after: Timestamp): ReturnType<Persistence["log"]> {
+    try {
+      return await persistence.log(after, LOG_PAGE);
+    } catch (error) {
+      if (!(error instanceof OutOfRetentionError)) throw error;
+      const message = "The query took longer than old versions of documents are kept. Try again.";
+      throw new CodedError("OutOfRetention", "SnapshotTooOld", message, { cause: error });
+    }
   }
 }

@@ -12,4 +12,10 @@ export function textOf(value: SqlValue | undefined): string {
   return value;
 }
 
+/** Of a column that holds a number. */
+export function numberOf(value: SqlValue | undefined): number {
+  assert(typeof value === "number", "a column that holds a number");
+  return value;
+}
+
 export type SqlValue = ArrayBuffer | string | number | null;

@@ -1,6 +1,7 @@
 import type { Transaction } from "../../engine/transaction.ts";
 import type { TransactionLimitNotes, TransactionLimits } from "../../engine/limits.ts";
 import type { CursorCodec } from "../../engine/cursor.ts";
+import type { TextIndexes } from "../../engine/text/text-index.ts";
 import type { VectorIndexes } from "../../engine/vector-index.ts";
 import type { RequestContext } from "../../protocol/execution.ts";
 import type { ExecutionLog } from "../../protocol/function-log.ts";
@@ -51,6 +52,7 @@ export interface RuntimeEnvironment {
   readonly admission: { readonly queries: Admission; readonly actions: Admission };
   readonly instanceName: string;
   readonly vectorIndexes: VectorIndexes;
+  readonly textIndexes: TextIndexes;
 }
 
 /** Everything one database function runs in. Nested calls share transaction, time, identity and request. */

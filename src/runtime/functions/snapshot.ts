@@ -1,6 +1,9 @@
+import type { IndexAddress, SearchDefinition } from "../../engine/derived-index.ts";
 import type { Persistence, Read, ReadResult } from "../../engine/persistence.ts";
 import { OutOfRetentionError } from "../../engine/persistence.ts";
 import { CatalogChangedError, type SnapshotReader } from "../../engine/snapshot-reader.ts";
+import type { TextQuery } from "../../engine/text/score.ts";
+import { NO_TEXT_INDEXES, type SnapshotMatches, type TextIndexes } from "../../engine/text/text-index.ts";
 import type { Timestamp } from "../../engine/timestamp.ts";
 import { CodedError } from "../../shared/coded-error.ts";
 
@@ -12,6 +15,7 @@ import { CodedError } from "../../shared/coded-error.ts";
  */
 export class PinnedSnapshot implements SnapshotReader {
   readonly #persistence: Persistence;
+  readonly #textIndexes: TextIndexes;
   readonly #catalogTs: Timestamp;
   #ts: Timestamp | null;
   /** Whether a read has shown that the catalog is the head's. */
@@ -21,7 +25,13 @@ export class PinnedSnapshot implements SnapshotReader {
   /** The pinning read, which later ones wait for. */
   #pinning: Promise<unknown> | null = null;
 
-  constructor(persistence: Persistence, catalogTs: Timestamp, at: Timestamp | null) {
+  constructor(
+    persistence: Persistence,
+    catalogTs: Timestamp,
+    at: Timestamp | null,
+    textIndexes: TextIndexes = NO_TEXT_INDEXES,
+  ) {
+    this.#textIndexes = textIndexes;
     this.#persistence = persistence;
     this.#catalogTs = catalogTs;
     this.#ts = at;
@@ -53,6 +63,13 @@ export class PinnedSnapshot implements SnapshotReader {
     const results = (await turn.done).slice(offset, offset + reads.length);
     // The port answers in the order asked, one result per read.
     return results as unknown as { readonly [I in keyof R]: ReadResult<R[I]> };
+  }
+
+  async search(index: IndexAddress<SearchDefinition>, query: TextQuery, limit: number): Promise<SnapshotMatches> {
+    const at = this.#ts === null || !this.#verified ? await this.pin() : this.#ts;
+    const { hits, more, statistics, changed } = await this.#textIndexes.search(index, query, limit, at);
+    const documents = await this.read(changed.map((id) => ({ kind: "get" as const, tableId: index.tableId, id })));
+    return { hits, more, statistics, changed: new Map(changed.map((id, i) => [id, documents[i] ?? null])) };
   }
 
   #startTurn(): { reads: Read[]; done: Promise<readonly ReadResult[]> } {
