@@ -14,9 +14,18 @@ export function unitVector(values: ArrayLike<number>): Float32Array {
   return unit;
 }
 
-/** Cosine similarity of two unit vectors, in float32, from -1 to 1. */
+/** Cosine similarity of two unit vectors, in float32, from -1 to 1. What rounding did to their lengths is made good. */
 export function similarity(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += (a[i] ?? 0) * (b[i] ?? 0);
-  return Math.fround(Math.max(-1, Math.min(1, sum)));
+  let product = 0;
+  let squareA = 0;
+  let squareB = 0;
+  for (let i = 0; i < a.length; i++) {
+    const x = a[i] ?? 0;
+    const y = b[i] ?? 0;
+    product += x * y;
+    squareA += x * x;
+    squareB += y * y;
+  }
+  if (squareA === 0 || squareB === 0) return 0;
+  return Math.fround(Math.max(-1, Math.min(1, product / Math.sqrt(squareA * squareB))));
 }
