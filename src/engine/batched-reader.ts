@@ -53,8 +53,15 @@ export class BatchedReader {
   }
 
   /** The best matches of a text search in the snapshot. */
-  search(index: IndexAddress<SearchDefinition>, query: TextQuery, limit: number): Promise<SnapshotMatches> {
-    return this.#reader.search(index, query, limit);
+  async search(
+    index: IndexAddress<SearchDefinition>,
+    query: TextQuery,
+    limit: number,
+    wanted: number,
+  ): Promise<SnapshotMatches> {
+    const matches = await this.#reader.search(index, query, limit, wanted);
+    for (const [id, document] of matches.documents) this.#documents.set(`${index.tableId}:${id}`, document);
+    return matches;
   }
 
   /** Makes sure that there is a snapshot, and that the catalog is the one it was taken under. */

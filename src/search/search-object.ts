@@ -78,6 +78,7 @@ export abstract class SearchObject<Env> extends DurableObject<Env> implements Se
   }
 
   async #serve(address: IndexAddress): Promise<SearchService> {
+    if (this.#service !== null) return this.#service;
     const { storage } = this.ctx;
     if ((await storage.getAlarm()) === null) {
       await storage.put(ADDRESS, address);
@@ -85,7 +86,8 @@ export abstract class SearchObject<Env> extends DurableObject<Env> implements Se
     }
     const { sql } = storage;
     const own: Sql = {
-      exec: (query, ...bindings) => sql.exec(query, ...bindings),
+      // Read to its end: a statement with an open cursor can not be used again, and is compiled anew.
+      exec: (query, ...bindings) => sql.exec(query, ...bindings).toArray(),
       transaction: (body) => storage.transactionSync(body),
     };
     return (this.#service ??= new SearchService({ ...this.#composition, sql: own, index: address }));

@@ -60,7 +60,8 @@ export class SearchService {
     const texts = this.#texts;
     if (texts === null) throw new Error("Not a text index");
     const answer = await this.#follower.at(ts, (at) => ({ ts: at, ...texts.search(query, limit) }));
-    return { ...answer, changed: answer.ts === ts ? [] : await this.#changed(ts, answer.ts) };
+    const asked = ts === 0 || ts === answer.ts;
+    return { ...answer, changed: asked ? [] : await this.#changed(ts, answer.ts) };
   }
 
   get #derived(): DerivedIndex {

@@ -90,7 +90,7 @@ export class TransactionReader implements SnapshotReader {
         for (const { key, document } of entry.changes.get(table) ?? []) changed.set(idOfKey(key), document);
       }
       for (const interval of termIntervals(query.terms)) this.#verifyInterval(`i${index.indexId}`, interval);
-      return { hits: answer.hits, more: answer.more, statistics: answer.statistics, changed };
+      return { hits: answer.hits, more: answer.more, statistics: answer.statistics, changed, documents: new Map() };
     } catch (error) {
       this.#failure ??= error instanceof Error ? error : new Error(String(error));
       if (error instanceof ConflictError) this.#conflict ??= evictedConflict();

@@ -17,8 +17,8 @@ import type { SearchSource } from "./source.ts";
 /** Matches of one search that can be reached. */
 const MAX_MATCHES = 1024;
 
-/** Asked for at first, if no more are wanted. */
-const FIRST_MATCHES = 64;
+/** Asked for besides those that are wanted: some may be outdated. */
+const FURTHER_MATCHES = 4;
 
 /** Documents fetched ahead at most: matches lie anywhere in the table. */
 const LARGEST_FETCH = 128;
@@ -86,10 +86,11 @@ export class SearchScan implements Scan {
   async fetch(limit: number): Promise<void> {
     const { query, table } = this.#source;
     if (query === null) return;
-    const wanted = Math.min(this.#next + limit, MAX_MATCHES + 1);
-    if (this.#matches === null) await this.#find(Math.max(wanted, FIRST_MATCHES));
-    else if (this.#more && this.#matches.length <= this.#next) await this.#find(MAX_MATCHES + 1);
-    const ahead = must(this.#matches, "matches").slice(this.#next, this.#next + Math.min(limit, LARGEST_FETCH));
+    const wanted = Math.min(limit, LARGEST_FETCH);
+    const matches = this.#next + limit + FURTHER_MATCHES;
+    if (this.#matches === null) await this.#find(Math.min(matches, MAX_MATCHES + 1), wanted);
+    else if (this.#more && this.#matches.length <= this.#next) await this.#find(MAX_MATCHES + 1, wanted);
+    const ahead = must(this.#matches, "matches").slice(this.#next, this.#next + wanted);
     const outside = new Set<Match>();
     await Promise.all(
       ahead.map(async (match) => {
@@ -119,12 +120,17 @@ export class SearchScan implements Scan {
   }
 
   /** Finds the best matches; those that were found before keep their ranks. */
-  async #find(limit: number): Promise<void> {
+  async #find(limit: number, wanted: number): Promise<void> {
     const { address, query } = this.#source;
     const known = this.#matches ?? [];
     let slack = 0;
     for (;;) {
-      const found = await this.#context.reader.search(address, must(query, "query"), limit + slack);
+      const found = await this.#context.reader.search(
+        address,
+        must(query, "query"),
+        limit + slack,
+        this.#next + wanted,
+      );
       const ranked = this.#ranked(found);
       // Too many of the hits are outdated: others are needed in their place.
       if (found.more && ranked.length < limit) {

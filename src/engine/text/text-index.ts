@@ -23,7 +23,7 @@ export interface TextAnswer {
 }
 
 export interface TextIndexes {
-  /** As of `ts` or later; `ts` must be durable. */
+  /** As of `ts` or later; `ts` must be durable. 0: as of whatever the index has followed already. */
   search(index: IndexAddress<SearchDefinition>, query: TextQuery, limit: number, ts: Timestamp): Promise<TextAnswer>;
 }
 
@@ -31,6 +31,8 @@ export interface TextIndexes {
 export interface SnapshotMatches extends Pick<TextAnswer, "hits" | "more" | "statistics"> {
   /** Documents of which the hits may be outdated, as the snapshot has them; `null`: it has none. */
   readonly changed: ReadonlyMap<InternalId, StoredDocument | null>;
+  /** Documents of the first hits, in so far as they were read along the way. */
+  readonly documents: ReadonlyMap<InternalId, StoredDocument | null>;
 }
 
 /** Best first: higher scores, then newer documents, then by id. */

@@ -1,11 +1,20 @@
 import type { IndexAddress, SearchDefinition } from "../../engine/derived-index.ts";
-import type { Persistence, Read, ReadResult } from "../../engine/persistence.ts";
+import type { InternalId, TableId } from "../../engine/names.ts";
+import type { Persistence, Read, ReadResult, StoredDocument } from "../../engine/persistence.ts";
 import { OutOfRetentionError } from "../../engine/persistence.ts";
 import { CatalogChangedError, type SnapshotReader } from "../../engine/snapshot-reader.ts";
 import type { TextQuery } from "../../engine/text/score.ts";
-import { NO_TEXT_INDEXES, type SnapshotMatches, type TextIndexes } from "../../engine/text/text-index.ts";
+import {
+  NO_TEXT_INDEXES,
+  type SnapshotMatches,
+  type TextAnswer,
+  type TextIndexes,
+} from "../../engine/text/text-index.ts";
 import type { Timestamp } from "../../engine/timestamp.ts";
 import { CodedError } from "../../shared/coded-error.ts";
+
+/** No index is behind it. */
+const BEGINNING = 0 as Timestamp;
 
 /**
  * Reader of a query: the first read brings the head and the rows in one round trip and pins the snapshot to that
@@ -65,11 +74,38 @@ export class PinnedSnapshot implements SnapshotReader {
     return results as unknown as { readonly [I in keyof R]: ReadResult<R[I]> };
   }
 
-  async search(index: IndexAddress<SearchDefinition>, query: TextQuery, limit: number): Promise<SnapshotMatches> {
-    const at = this.#ts === null || !this.#verified ? await this.pin() : this.#ts;
-    const { hits, more, statistics, changed } = await this.#textIndexes.search(index, query, limit, at);
-    const documents = await this.read(changed.map((id) => ({ kind: "get" as const, tableId: index.tableId, id })));
-    return { hits, more, statistics, changed: new Map(changed.map((id, i) => [id, documents[i] ?? null])) };
+  /**
+   * Not pinned yet, the documents of the first hits pin it: one round trip to the database, and no other if nothing
+   * was committed that the index had not seen.
+   */
+  async search(
+    index: IndexAddress<SearchDefinition>,
+    query: TextQuery,
+    limit: number,
+    wanted: number,
+  ): Promise<SnapshotMatches> {
+    const { tableId } = index;
+    let documents: ReadonlyMap<InternalId, StoredDocument | null> = new Map();
+    let answer: TextAnswer | null = null;
+    if (this.#ts === null) {
+      answer = await this.#textIndexes.search(index, query, limit, BEGINNING);
+      documents = await this.#documents(
+        tableId,
+        answer.hits.slice(0, wanted).map(({ id }) => id),
+      );
+    }
+    const ts = await this.pin();
+    if (answer === null || answer.ts !== ts) answer = await this.#textIndexes.search(index, query, limit, ts);
+    const changed = await this.#documents(tableId, answer.changed);
+    return { hits: answer.hits, more: answer.more, statistics: answer.statistics, changed, documents };
+  }
+
+  async #documents(
+    tableId: TableId,
+    ids: readonly InternalId[],
+  ): Promise<ReadonlyMap<InternalId, StoredDocument | null>> {
+    const documents = await this.read(ids.map((id) => ({ kind: "get" as const, tableId, id })));
+    return new Map(ids.map((id, i) => [id, documents[i] ?? null]));
   }
 
   #startTurn(): { reads: Read[]; done: Promise<readonly ReadResult[]> } {

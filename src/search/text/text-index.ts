@@ -16,8 +16,8 @@ interface Placed {
   readonly ts: number;
 }
 
-/** Keeps creation times apart that fall into one of SQLite's integers. */
-const ROWS_PER_MILLISECOND = 1000;
+/** Creation times of our century are multiples of 1/4096 ms, being float64: different ones have different rows. */
+const ROWS_PER_MILLISECOND = 4096;
 
 /** Weight that FTS5 gives a term that most documents hold. */
 const LEAST_FTS_WEIGHT = 1e-6;

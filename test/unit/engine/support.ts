@@ -175,7 +175,7 @@ export class TestReader implements SnapshotReader {
     this.snapshotTs = 7 as Timestamp;
     this.roundTrips++;
     const documents = this.#documents.get(index.tableId) ?? new Map<InternalId, StoredDocument>();
-    return { ...searchAll(documents, index.definition, query, limit), changed: new Map() };
+    return { ...searchAll(documents, index.definition, query, limit), changed: new Map(), documents: new Map() };
   }
 
   #one(read: Read): StoredDocument | RangePage | null {
