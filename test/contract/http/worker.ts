@@ -40,6 +40,7 @@ let app: Promise<ReturnType<typeof createApp>> | undefined;
 async function makeApp(secret: string) {
   return createApp({
     functions,
+    httpActions: { serve: () => Promise.resolve({ kind: "disabled" }) },
     push,
     environment: { update: () => Promise.resolve() },
     logs,
