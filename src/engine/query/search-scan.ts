@@ -153,7 +153,7 @@ export class SearchScan implements Scan {
       if (changed.has(hit.id) || pending.get(table.id, hit.id) !== undefined) continue;
       ranked.push({ ...hit, document: undefined });
     }
-    const last = ranked.at(-1);
+    const last = hits.at(-1);
     const consider = (id: InternalId, document: StoredDocument | WrittenDocument, value: JsonValue): void => {
       const rating = score(indexedText(definition, value), must(query, "query"), definition.filterFields, statistics);
       if (rating === null) return;
