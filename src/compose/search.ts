@@ -14,6 +14,7 @@ export class Search extends SearchObject<Bindings> {
       log,
       pause,
       retentionMs: settings.retentionMs,
+      vectorize: bindings.VECTORIZE ?? null,
       memoryBytes: settings.searchMemoryBytes,
     };
   }

@@ -8,6 +8,7 @@ import type { Log } from "../shared/log.ts";
 import { parseRequest, type SearchStub } from "./messages.ts";
 import { SearchService } from "./search-service.ts";
 import type { Sql } from "./sql.ts";
+import type { VectorizeBinding } from "./vectorize/binding.ts";
 
 export interface SearchComposition {
   readonly persistence: Pick<Persistence, "read" | "log" | "loadCatalog">;
@@ -15,11 +16,15 @@ export interface SearchComposition {
   readonly log: Log;
   readonly pause: () => Promise<void>;
   readonly retentionMs: number;
+  /** Holds the vectors of the indexes that have its number of dimensions; `null`: there is none. */
+  readonly vectorize: VectorizeBinding | null;
   /** Bound of what one index keeps in memory. */
   readonly memoryBytes: number;
 }
 
 const ADDRESS = "index";
+/** Which engine the stored index is one of. */
+const ENGINE = "engine";
 
 /**
  * One search index: a Durable Object of which all Workers use the one named after the index. What it stores is
@@ -65,6 +70,7 @@ export abstract class SearchObject<Env> extends DurableObject<Env> implements Se
       const { indexes } = await persistence.loadCatalog();
       if (!indexes.some(({ id }) => id === address.indexId)) {
         // Dropped: nobody will ask for it again.
+        await (await this.#serve(address)).drop();
         this.#service = null;
         await this.ctx.storage.deleteAll();
         return;
@@ -80,6 +86,12 @@ export abstract class SearchObject<Env> extends DurableObject<Env> implements Se
   async #serve(address: IndexAddress): Promise<SearchService> {
     if (this.#service !== null) return this.#service;
     const { storage } = this.ctx;
+    const vectorize = await this.#vectorizeFor(address);
+    const engine = vectorize === null ? "own" : "vectorize";
+    const before = await storage.get<string>(ENGINE);
+    // What another engine has stored is of no use to this one.
+    if (before !== undefined && before !== engine) await storage.deleteAll();
+    if (before !== engine) await storage.put(ENGINE, engine);
     if ((await storage.getAlarm()) === null) {
       await storage.put(ADDRESS, address);
       await this.#schedule();
@@ -90,7 +102,13 @@ export abstract class SearchObject<Env> extends DurableObject<Env> implements Se
       exec: (query, ...bindings) => sql.exec(query, ...bindings).toArray(),
       transaction: (body) => storage.transactionSync(body),
     };
-    return (this.#service ??= new SearchService({ ...this.#composition, sql: own, index: address }));
+    return (this.#service ??= new SearchService({ ...this.#composition, sql: own, index: address, vectorize }));
+  }
+
+  async #vectorizeFor({ definition }: IndexAddress): Promise<VectorizeBinding | null> {
+    const { vectorize } = this.#composition;
+    if (vectorize === null || definition.type !== "vector") return null;
+    return (await vectorize.describe()).dimensions === definition.dimensions ? vectorize : null;
   }
 
   /** Well before the log forgets what the index has seen. */

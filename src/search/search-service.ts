@@ -9,10 +9,14 @@ import type { Timestamp } from "../engine/timestamp.ts";
 import type { VectorHit, VectorQuery } from "../engine/vector-index.ts";
 import type { Clock } from "../shared/clock.ts";
 import { CodedError } from "../shared/coded-error.ts";
+import type { Log } from "../shared/log.ts";
 import { Follower } from "./follow/follower.ts";
 import type { Sql } from "./sql.ts";
 import { TextIndex } from "./text/text-index.ts";
 import { ExactVectors } from "./vector/exact-vectors.ts";
+import type { VectorizeBinding } from "./vectorize/binding.ts";
+import { Outbox } from "./vectorize/outbox.ts";
+import { VectorizeIndex } from "./vectorize/vectorize-index.ts";
 import { SqlVectorStore } from "./vector/sql-vector-store.ts";
 
 export interface SearchServiceParts {
@@ -22,6 +26,9 @@ export interface SearchServiceParts {
   readonly clock: Clock;
   readonly pause: () => Promise<void>;
   readonly memoryBytes: number;
+  /** Where the vectors go; `null`: they are kept here. */
+  readonly vectorize?: VectorizeBinding | null;
+  readonly log: Log;
 }
 
 const LOG_PAGE = 256;
@@ -30,15 +37,22 @@ const LOG_PAGE = 256;
 export class SearchService {
   readonly #parts: SearchServiceParts;
   readonly #vectors: ExactVectors | null;
+  readonly #vectorize: VectorizeIndex | null;
   readonly #texts: TextIndex | null;
   readonly #follower: Follower;
+  #pumping = false;
 
   constructor(parts: SearchServiceParts) {
     const { index, sql, memoryBytes, pause } = parts;
     const { definition } = index;
     this.#parts = parts;
+    const { vectorize: binding = null } = parts;
+    const elsewhere = definition.type === "vector" && binding !== null;
+    this.#vectorize = elsewhere
+      ? new VectorizeIndex({ ...parts, binding, outbox: new Outbox(sql), index: { ...index, definition } })
+      : null;
     this.#vectors =
-      definition.type === "vector"
+      definition.type === "vector" && !elsewhere
         ? new ExactVectors({ store: new SqlVectorStore(sql), definition, memoryBytes, pause })
         : null;
     this.#texts = definition.type === "search" ? new TextIndex(sql, definition) : null;
@@ -46,14 +60,36 @@ export class SearchService {
   }
 
   /** Works for about `budgetMs`. True: the index is complete. */
-  build(budgetMs: number): Promise<boolean> {
-    return this.#follower.advance(budgetMs);
+  async build(budgetMs: number): Promise<boolean> {
+    const complete = await this.#follower.advance(budgetMs);
+    this.#pump();
+    return complete;
   }
 
-  searchVectors(query: VectorQuery): Promise<readonly VectorHit[]> {
-    const vectors = this.#vectors;
-    if (vectors === null) throw new Error("Not a vector index");
-    return this.#follower.at("latest", () => vectors.search(query));
+  /** The index was dropped: what is stored elsewhere goes. */
+  async drop(): Promise<void> {
+    await this.#vectorize?.drop();
+  }
+
+  async searchVectors(query: VectorQuery): Promise<readonly VectorHit[]> {
+    const [vectors, vectorize] = [this.#vectors, this.#vectorize];
+    if (vectors !== null) return await this.#follower.at("latest", () => vectors.search(query));
+    if (vectorize === null) throw new Error("Not a vector index");
+    const begun = await this.#follower.at("latest", (ts) => vectorize.begin(query, ts));
+    this.#pump();
+    return await begun.finish();
+  }
+
+  /** Whoever searches does not wait for it: what Vectorize does not show is found without it. */
+  #pump(): void {
+    if (this.#vectorize === null || this.#pumping) return;
+    this.#pumping = true;
+    void this.#vectorize
+      .pump()
+      .catch((error: unknown) => this.#parts.log.error("search.vectorize", error))
+      .finally(() => {
+        this.#pumping = false;
+      });
   }
 
   async searchTexts(query: TextQuery, limit: number, ts: Timestamp): Promise<TextAnswer> {
@@ -65,7 +101,7 @@ export class SearchService {
   }
 
   get #derived(): DerivedIndex {
-    const derived = this.#vectors ?? this.#texts;
+    const derived = this.#vectors ?? this.#vectorize ?? this.#texts;
     if (derived === null) throw new Error("An index of another type");
     return derived;
   }

@@ -1,15 +1,13 @@
 import type { DerivedIndex, DocumentChange, FollowState, VectorDefinition } from "../../engine/derived-index.ts";
-import { fieldAt, type FieldPath, parsePath } from "../../engine/index-key.ts";
 import type { Interval } from "../../engine/interval.ts";
 import type { InternalId } from "../../engine/names.ts";
 import type { StoredDocument } from "../../engine/persistence.ts";
-import { encodeValue } from "../../engine/value-key.ts";
 import type { FieldEquality, VectorHit, VectorQuery } from "../../engine/vector-index.ts";
 import type { JsonValue } from "../../shared/json.ts";
-import { finiteVector } from "./finite-vector.ts";
 import { type HashedEquality, QuantizedVectors } from "./quantized-vectors.ts";
 import { TopHits } from "./top-hits.ts";
 import { similarity, unitVector } from "./unit-vector.ts";
+import { vectorFields } from "./vector-fields.ts";
 import type { StoredVector, VectorStore } from "./vector-store.ts";
 
 const LOAD_BATCH = 256;
@@ -36,8 +34,6 @@ export interface ExactVectorsParts {
 export class ExactVectors implements DerivedIndex {
   readonly #parts: ExactVectorsParts;
   readonly #quantized: QuantizedVectors;
-  readonly #vectorPath: FieldPath;
-  readonly #filterPaths: readonly FieldPath[];
   readonly #hash: (key: string) => number;
   /** Slots below `#end` that hold nothing. */
   #free: number[] = [];
@@ -48,8 +44,6 @@ export class ExactVectors implements DerivedIndex {
     const { definition, memoryBytes, hash = fnv1a } = parts;
     this.#parts = parts;
     this.#quantized = new QuantizedVectors(definition.dimensions, definition.filterFields.length, memoryBytes);
-    this.#vectorPath = parsePath(definition.vectorField);
-    this.#filterPaths = definition.filterFields.map(parsePath);
     this.#hash = hash;
   }
 
@@ -175,19 +169,14 @@ export class ExactVectors implements DerivedIndex {
   #put(id: InternalId, document: StoredDocument | null): void {
     const { store, definition } = this.#parts;
     const value: JsonValue = document === null ? null : JSON.parse(document.json);
-    const vector = finiteVector(fieldAt(value, this.#vectorPath), definition.dimensions);
-    if (document === null || vector === null) {
+    const fields = vectorFields(definition, value);
+    if (document === null || fields === null) {
       this.#remove(id);
       return;
     }
     const placed = store.find(id);
     const slot = placed === null ? this.#takeSlot() : placed.slot;
-    const row = {
-      slot,
-      id,
-      unit: unitVector(vector),
-      filters: this.#filterPaths.map((path) => encodeValue(fieldAt(value, path))),
-    };
+    const row = { slot, id, ...fields };
     store.put(row, document.ts);
     this.#remember(row);
   }

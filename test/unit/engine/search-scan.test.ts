@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from "vitest";
 import type { FunctionScope } from "../../../src/engine/function-scope.ts";
 import { indexUpdates } from "../../../src/engine/index-updates.ts";
-import type { IndexDefinition, IndexRow, StoredDocument, TableRow } from "../../../src/engine/persistence.ts";
+import type { IndexDefinition, StoredDocument, TableRow } from "../../../src/engine/persistence.ts";
 import { parseQuery } from "../../../src/engine/query/definition.ts";
 import { dependsOn } from "../../../src/engine/read-set.ts";
 import type { SnapshotMatches } from "../../../src/engine/text/text-index.ts";
@@ -12,12 +12,11 @@ const DEFINITION: IndexDefinition = { type: "search", searchField: "body", filte
 
 let database: TestDatabase;
 let table: TableRow;
-let index: IndexRow;
 
 beforeEach(() => {
   database = new TestDatabase();
   table = database.table("notes");
-  index = database.index(table, "by_body", DEFINITION);
+  database.index(table, "by_body", DEFINITION);
 });
 
 function query(text: string, operators: object[] = [], kind?: number) {
