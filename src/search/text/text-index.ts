@@ -33,6 +33,8 @@ export class TextIndex implements DerivedIndex {
   readonly #sql: Sql;
   readonly #definition: SearchDefinition;
   readonly #state: SqlFollowState;
+  /** What the present change adds to the totals, which are written once. */
+  #added = { documents: 0, terms: 0 };
 
   constructor(sql: Sql, definition: SearchDefinition) {
     this.#sql = sql;
@@ -170,7 +172,8 @@ export class TextIndex implements DerivedIndex {
   }
 
   #addToTotals(documents: number, terms: number): void {
-    this.#sql.exec("UPDATE totals SET documents = documents + ?, terms = terms + ?", documents, terms);
+    this.#added.documents += documents;
+    this.#added.terms += terms;
   }
 
   #filters({ filters }: IndexedText): string {
@@ -184,8 +187,13 @@ export class TextIndex implements DerivedIndex {
   }
 
   #atomically(state: FollowState, body: () => void): void {
+    this.#added = { documents: 0, terms: 0 };
     this.#sql.transaction(() => {
       body();
+      const { documents, terms } = this.#added;
+      if (terms !== 0 || documents !== 0) {
+        this.#sql.exec("UPDATE totals SET documents = documents + ?, terms = terms + ?", documents, terms);
+      }
       this.#state.set(state);
     });
   }
