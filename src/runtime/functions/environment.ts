@@ -16,6 +16,7 @@ import type { App } from "../code/app.ts";
 import type { CodeSource } from "../code/code-source.ts";
 import type { Deployment } from "../code/deployments.ts";
 import type { IsolateSource } from "../code/isolates.ts";
+import type { JwtSigner } from "./jwt-signer.ts";
 import type { FunctionHandlesOf } from "./reference.ts";
 import type { SizeLimits } from "./arguments.ts";
 
@@ -51,6 +52,9 @@ export interface RuntimeEnvironment {
   /** Turns of this isolate's queries and actions; mutations take theirs in the Transactor. */
   readonly admission: { readonly queries: Admission; readonly actions: Admission };
   readonly instanceName: string;
+  readonly jwtSigner: JwtSigner;
+  /** `CONVEX_CLOUD_URL`: the issuer of what `jwtSigner` signs. */
+  readonly cloudUrl: string;
   readonly vectorIndexes: VectorIndexes;
   readonly textIndexes: TextIndexes;
 }
@@ -68,4 +72,6 @@ export interface DatabaseScope {
   readonly depth: number;
   /** What the previous run of the same subscribed query left behind. */
   readonly journal: string | null;
+  /** Told when user code asks who is calling: without it, the result is the same for everybody. */
+  readonly onIdentityRead?: () => void;
 }
