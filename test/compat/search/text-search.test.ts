@@ -1,4 +1,6 @@
 import { join } from "node:path";
+import { ConvexClient } from "convex/browser";
+import { anyApi } from "convex/server";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startBackend, type TestBackend } from "../../support/backend.ts";
 import { failure, freshRun, FunctionClient } from "../../support/function-client.ts";
@@ -279,4 +281,40 @@ test("P-T-3 searches and writes of many at the same time: what is done is found"
       expect(await bodies(run, word)).toEqual([]);
     }),
   );
+});
+
+test("P-T-3 a subscribed search is told of a new match, of a changed one and of one that is gone, and of nothing else", async () => {
+  const run = freshRun();
+  const [first] = await insert([{ run, body: "live one" }]);
+  const live = new ConvexClient(backend.url, { skipConvexDeploymentUrlCheck: true, logger: false });
+  try {
+    const updates: string[][] = [];
+    let wake: () => void = () => {};
+    const search = { text: "live", eq: [["run", run]] };
+    live.onUpdate(anyApi["texts"]?.["search"] as never, search as never, (notes: readonly Note[]) => {
+      updates.push(notes.map(({ body }) => body));
+      wake();
+    });
+    const until = async (expected: readonly string[]): Promise<void> => {
+      while (JSON.stringify(updates.at(-1)) !== JSON.stringify(expected)) {
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+    };
+    await until(["live one"]);
+    await insert([{ run, body: "dead two" }]);
+    const [second] = await insert([{ run, body: "live live" }]);
+    await until(["live live", "live one"]);
+    await client.mutation("texts:patch", { id: first, fields: { body: "dead one" } });
+    await until(["live live"]);
+    await client.mutation("texts:patch", { id: first, fields: { body: "alive again and lively" } });
+    await until(["live live", "alive again and lively"]);
+    await client.mutation("texts:remove", { id: second });
+    await until(["alive again and lively"]);
+    // What does not match told nobody anything.
+    expect(updates).toHaveLength(5);
+  } finally {
+    await live.close();
+  }
 });
