@@ -22,6 +22,14 @@ export interface FollowState {
   readonly ts: Timestamp;
   /** Internal id up to which documents have been read, while the index is being built; `null`: all of them were. */
   readonly cursor: string | null;
+  /** The newest change it has followed: by it an index notices that the database was taken back to an earlier time. */
+  readonly newest?: NewestChange;
+}
+
+export interface NewestChange {
+  readonly id: InternalId;
+  /** Of the version that the document had then; `null`: it was gone. */
+  readonly version: Timestamp | null;
 }
 
 export interface DocumentChange {

@@ -14,6 +14,9 @@ const DOCUMENTS = 24;
 const SMALL_BYTES = 1024 * 1024;
 const MOST_DOCUMENTS = 384;
 
+/** Log key of the first transaction of every writer. */
+const WRITER = "writer";
+
 const WALK_DOCUMENTS = 512;
 const WALK_BYTES = 8 * 1024 * 1024;
 
@@ -100,7 +103,7 @@ export class Follower {
       await this.#readLog(state);
     } catch (error) {
       if (!(error instanceof OutOfRetentionError)) throw error;
-      // What changed meanwhile is not known any more: every document is looked at.
+      // What changed meanwhile is not known: every document is looked at.
       await this.#start();
       return false;
     }
@@ -142,9 +145,17 @@ export class Follower {
     const last = rows.at(-1)?.key;
     const done = !more || last === undefined;
     const documents = rows.map(({ key, document }) => ({ id: key as string as InternalId, document }));
-    const { ts } = this.#followed();
+    const { ts, newest: before } = this.#followed();
+    let newest = before;
+    for (const { id, document } of documents) {
+      if (document.ts >= (newest?.version ?? 0)) newest = { id, version: document.ts };
+    }
     // Documents of the batch may be newer than what the log was read to: the next step reads on.
-    index.replace({ start, end: done ? null : `${last}00` }, documents, { ts, cursor: done ? null : last });
+    index.replace({ start, end: done ? null : `${last}00` }, documents, {
+      ts,
+      cursor: done ? null : last,
+      ...(newest === undefined ? {} : { newest }),
+    });
   }
 
   /** To the end of the log. */
@@ -160,16 +171,16 @@ export class Follower {
       for (const { keys } of log) {
         for (const [ref, key] of keys) if (ref === table) ids.add(key as string as InternalId);
       }
-      const { cursor } = this.#followed();
-      await this.#applyDocuments([...ids], last.ts, { ts: after, cursor });
-      index.apply([], { ts: last.ts, cursor });
+      if (log.some(({ keys }) => keys.some(([ref]) => ref === WRITER))) await this.#verify();
+      await this.#applyDocuments([...ids], last.ts);
+      index.apply([], { ...this.#followed(), ts: last.ts });
       after = last.ts;
       if (log.length < LOG_PAGE) return;
     }
   }
 
   /** As they were at `at`, in small steps. */
-  async #applyDocuments(ids: readonly InternalId[], at: Timestamp, state: FollowState): Promise<void> {
+  async #applyDocuments(ids: readonly InternalId[], at: Timestamp): Promise<void> {
     const { persistence, index, tableId } = this.#parts;
     let size = DOCUMENTS;
     for (let start = 0; start < ids.length;) {
@@ -178,14 +189,25 @@ export class Follower {
         chunk.map((id) => ({ kind: "get" as const, tableId, id })),
         at,
       );
-      index.apply(
-        chunk.map((id, position) => ({ id, document: results[position] ?? null })),
-        state,
-      );
+      const changes = chunk.map((id, position) => ({ id, document: results[position] ?? null }));
+      const newest = changes.map(({ id, document }) => ({ id, version: document?.ts ?? null })).at(-1);
+      index.apply(changes, { ...this.#followed(), ...(newest === undefined ? {} : { newest }) });
       start += chunk.length;
       const bytes = results.reduce((sum, document) => sum + (document?.size ?? 0), 0);
       size = bytes < SMALL_BYTES ? Math.min(size * 2, MOST_DOCUMENTS) : DOCUMENTS;
     }
+  }
+
+  /**
+   * A new writer may have been called for by a database that was taken back in time. Then the newest change that was
+   * followed is not in it, and every document has to be looked at.
+   */
+  async #verify(): Promise<void> {
+    const { ts, newest } = this.#followed();
+    if (newest === undefined) return;
+    const { persistence, tableId } = this.#parts;
+    const { results } = await persistence.read([{ kind: "get", tableId, id: newest.id }], ts);
+    if ((results[0]?.ts ?? null) !== newest.version) throw new OutOfRetentionError("The database is an older one");
   }
 
   #followed(): FollowState {

@@ -25,7 +25,7 @@ type Writes = Readonly<Record<number, string | null>>;
 class World {
   readonly persistence = new MemoryPersistence();
   readonly bodies = new Map<number, string>();
-  readonly sql = nodeSql();
+  readonly sql: ReturnType<typeof nodeSql>;
   ts = 0 as Timestamp;
   reads = 0;
   logs = 0;
@@ -33,7 +33,12 @@ class World {
   failAfter = Number.POSITIVE_INFINITY;
   /** Called before each read of the log, and before each read of documents. */
   before: (() => Promise<void>) | null = null;
-  service = this.restart();
+  service: SearchService;
+
+  constructor(sql = nodeSql()) {
+    this.sql = sql;
+    this.service = this.restart();
+  }
 
   /** A new object on what the old one stored. */
   restart(): SearchService {
@@ -61,8 +66,9 @@ class World {
     return this.service;
   }
 
-  async commit(writes: Writes, table = TABLE): Promise<Timestamp> {
-    const expected = { ts: this.ts, writer: this.ts === 0 ? "" : "w" };
+  /** `head`: what the database holds, if it is not what this world remembers; the transaction is a new writer's. */
+  async commit(writes: Writes, table = TABLE, head?: Timestamp): Promise<Timestamp> {
+    const expected = { ts: head ?? this.ts, writer: this.ts === 0 ? "" : "w" };
     const ts = (this.ts + 1) as Timestamp;
     const documents = Object.entries(writes).map(([n, body]): DocumentVersion => {
       const json = JSON.stringify({ body, _creationTime: 1000 + Number(n) });
@@ -80,7 +86,15 @@ class World {
       writer: "w",
       documents,
       entries: [],
-      transactions: [{ ts, keys: documents.map((document) => [`t${table}`, document.id as string as never]) }],
+      transactions: [
+        {
+          ts,
+          keys: [
+            ...documents.map((document) => [`t${table}`, document.id as string as never] as const),
+            ...(head === undefined ? [] : [["writer", "AB" as never] as const]),
+          ],
+        },
+      ],
       outcomes: [],
       catalog: null,
     });
@@ -208,6 +222,23 @@ test("FOL6 an index that slept until the log had forgotten reads all documents a
   await expect(world.persistence.log((world.ts - 2) as Timestamp, 1)).rejects.toBeInstanceOf(OutOfRetentionError);
   expect(await world.find("old")).toEqual(world.expected("old"));
   expect(await world.find("new")).toEqual([4, 50]);
+});
+
+test("FOL8 after the database was taken back in time, the index is what the documents are", async () => {
+  for (const last of ["insert", "delete"] as const) {
+    const before = new World();
+    await before.commit(many(0, 30, "old"));
+    await before.find("old");
+    if (last === "insert") await before.commit({ 40: "lost", 3: "lost" });
+    else await before.commit({ 4: null });
+    await before.find("old");
+    // The same storage, on a database that never saw the last commit; a new writer goes on at later timestamps.
+    const after = new World(before.sql);
+    await after.commit(many(0, 30, "old"));
+    after.ts = before.ts;
+    await after.commit({ 50: "fresh" }, TABLE, 1 as Timestamp);
+    for (const word of ["old", "lost", "fresh"]) expect(await after.find(word), word).toEqual(after.expected(word));
+  }
 });
 
 test("FOL7 searches that ask for the newest commit at the same time share one reading of the log", async () => {
