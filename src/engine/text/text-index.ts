@@ -25,6 +25,8 @@ export interface TextAnswer {
 export interface TextIndexes {
   /** As of `ts` or later; `ts` must be durable. 0: as of whatever the index has followed already. */
   search(index: IndexAddress<SearchDefinition>, query: TextQuery, limit: number, ts: Timestamp): Promise<TextAnswer>;
+  /** Whether the index may be asked at 0 by someone who wants the newest commit: lately it had seen it already. */
+  isSettled(index: IndexAddress<SearchDefinition>): boolean;
 }
 
 /** Brings what an index answered to a snapshot. */
@@ -41,4 +43,7 @@ export function compareHits(a: TextHit, b: TextHit): number {
 }
 
 /** Where there are no text indexes. */
-export const NO_TEXT_INDEXES: TextIndexes = { search: () => Promise.reject(notAvailableYet("Text search")) };
+export const NO_TEXT_INDEXES: TextIndexes = {
+  search: () => Promise.reject(notAvailableYet("Text search")),
+  isSettled: () => false,
+};

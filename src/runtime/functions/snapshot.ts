@@ -87,7 +87,7 @@ export class PinnedSnapshot implements SnapshotReader {
     const { tableId } = index;
     let documents: ReadonlyMap<InternalId, StoredDocument | null> = new Map();
     let answer: TextAnswer | null = null;
-    if (this.#ts === null) {
+    if (this.#ts === null && this.#textIndexes.isSettled(index)) {
       answer = await this.#textIndexes.search(index, query, limit, BEGINNING);
       documents = await this.#documents(
         tableId,
