@@ -104,6 +104,7 @@ export class PinnedSnapshot implements SnapshotReader {
     tableId: TableId,
     ids: readonly InternalId[],
   ): Promise<ReadonlyMap<InternalId, StoredDocument | null>> {
+    if (ids.length === 0) return new Map();
     const documents = await this.read(ids.map((id) => ({ kind: "get" as const, tableId, id })));
     return new Map(ids.map((id, i) => [id, documents[i] ?? null]));
   }

@@ -6,6 +6,8 @@ import { numberOf, type Sql, textOf } from "../sql.ts";
 /** One row: how far the index beside it has followed the database. */
 export class SqlFollowState {
   readonly #sql: Sql;
+  /** `undefined`: not read since it was set, perhaps by a transaction that was taken back. */
+  #value: FollowState | null | undefined;
 
   constructor(sql: Sql) {
     this.#sql = sql;
@@ -15,6 +17,11 @@ export class SqlFollowState {
   }
 
   get value(): FollowState | null {
+    this.#value ??= this.#read();
+    return this.#value;
+  }
+
+  #read(): FollowState | null {
     const [row] = this.#sql.exec("SELECT ts, cursor, newest, version FROM follow");
     if (row === undefined) return null;
     const { cursor = null, newest = null, version = null } = row;
@@ -31,6 +38,7 @@ export class SqlFollowState {
   }
 
   set({ ts, cursor, newest }: FollowState): void {
+    this.#value = undefined;
     this.#sql.exec(
       "INSERT OR REPLACE INTO follow (id, ts, cursor, newest, version) VALUES (1, ?, ?, ?, ?)",
       ts,
@@ -41,6 +49,7 @@ export class SqlFollowState {
   }
 
   clear(): void {
+    this.#value = undefined;
     this.#sql.exec("DELETE FROM follow");
   }
 }

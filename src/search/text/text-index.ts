@@ -5,7 +5,6 @@ import type { StoredDocument } from "../../engine/persistence.ts";
 import { type IndexedText, indexedText } from "../../engine/text/indexed-text.ts";
 import { termWeight, type TextQuery, type TextStatistics } from "../../engine/text/score.ts";
 import { compareHits, type TextHit } from "../../engine/text/text-index.ts";
-import { must } from "../../shared/assert.ts";
 import { isJsonObject, type JsonValue } from "../../shared/json.ts";
 import { SqlFollowState } from "../follow/sql-follow-state.ts";
 import { numberOf, type Sql, type SqlValue, textOf } from "../sql.ts";
@@ -35,6 +34,8 @@ export class TextIndex implements DerivedIndex {
   readonly #state: SqlFollowState;
   /** What the present change adds to the totals, which are written once. */
   #added = { documents: 0, terms: 0 };
+  /** `null`: not read since they may have changed. */
+  #totals: { readonly documents: number; readonly terms: number } | null = null;
 
   constructor(sql: Sql, definition: SearchDefinition) {
     this.#sql = sql;
@@ -82,6 +83,7 @@ export class TextIndex implements DerivedIndex {
   }
 
   clear(): void {
+    this.#totals = null;
     this.#sql.transaction(() => {
       this.#sql.exec("DELETE FROM texts");
       this.#sql.exec("INSERT INTO search (search) VALUES ('delete-all')");
@@ -95,11 +97,10 @@ export class TextIndex implements DerivedIndex {
     query: TextQuery,
     limit: number,
   ): { readonly hits: readonly TextHit[]; readonly more: boolean; readonly statistics: TextStatistics } {
-    const totals = must([...this.#sql.exec("SELECT documents, terms FROM totals")][0], "totals");
-    const documents = numberOf(totals["documents"]);
+    const { documents, terms } = this.#readTotals();
     const phrases = query.terms.map((term, i) => `t : "${term}"${i === query.terms.length - 1 ? " *" : ""}`);
-    const matching = phrases.map((phrase) => this.#count(phrase));
-    const statistics = { documents, terms: numberOf(totals["terms"]), matching };
+    const matching = this.#count(phrases);
+    const statistics = { documents, terms, matching };
     const { filterFields } = this.#definition;
     const condition = query.filters
       .map(({ field, key }) => ` AND f : "${filterToken(filterFields.indexOf(field), key)}"`)
@@ -131,9 +132,18 @@ export class TextIndex implements DerivedIndex {
     return { hits: hits.toSorted(compareHits).slice(0, limit), more: hits.length > limit, statistics };
   }
 
-  #count(phrase: string): number {
-    const [row] = this.#sql.exec("SELECT count(*) AS n FROM search WHERE search MATCH ?", phrase);
-    return numberOf(row?.["n"]);
+  #count(phrases: readonly string[]): readonly number[] {
+    const counts = phrases.map((_, i) => `(SELECT count(*) FROM search WHERE search MATCH ?) AS n${i}`);
+    const [row] = this.#sql.exec(`SELECT ${counts.join(", ")}`, ...phrases);
+    return phrases.map((_, i) => numberOf(row?.[`n${i}`]));
+  }
+
+  #readTotals(): { readonly documents: number; readonly terms: number } {
+    if (this.#totals === null) {
+      const [row] = this.#sql.exec("SELECT documents, terms FROM totals");
+      this.#totals = { documents: numberOf(row?.["documents"]), terms: numberOf(row?.["terms"]) };
+    }
+    return this.#totals;
   }
 
   #put(id: InternalId, document: StoredDocument | null): void {
@@ -188,6 +198,7 @@ export class TextIndex implements DerivedIndex {
 
   #atomically(state: FollowState, body: () => void): void {
     this.#added = { documents: 0, terms: 0 };
+    this.#totals = null;
     this.#sql.transaction(() => {
       body();
       const { documents, terms } = this.#added;
