@@ -4,11 +4,13 @@ import { join } from "node:path";
 import type { Compared } from "./comparison.ts";
 import type { CostTable } from "./costs.ts";
 import type { Growth } from "./growth.ts";
+import { type SearchFigures, searchLines } from "./search.ts";
 import type { Workload } from "./target.ts";
 
 export interface Report {
   readonly compared: readonly Compared[];
   readonly growth: Growth;
+  readonly search: SearchFigures;
   readonly costs: CostTable;
   readonly hotCounter: { readonly acknowledged: number; readonly stored: number };
   readonly rounds: number;
@@ -60,6 +62,8 @@ export function markdown(report: Report): string {
     `Hot counter: ${report.hotCounter.acknowledged} increments acknowledged, ${report.hotCounter.stored} stored.`,
     "",
     ...growthLines(report.growth),
+    "",
+    ...searchLines(report.search),
     "",
     ...costLines(report.costs),
     "",

@@ -10,6 +10,7 @@ import { measureCosts } from "./costs.ts";
 import { measureGrowth } from "./growth.ts";
 import { LoadGenerator } from "./load-generator.ts";
 import { markdown, type Report, writeReport } from "./report.ts";
+import { measureSearch, type SearchPlan } from "./search.ts";
 import { isWorkload, WORKLOADS } from "./target.ts";
 
 interface Plan {
@@ -17,11 +18,24 @@ interface Plan {
   readonly warmUpMs: number;
   readonly milliseconds: number;
   readonly growth: readonly [number, number];
+  readonly search: SearchPlan;
 }
 
 /** Until V8 has compiled the hot paths, a call of ours costs twice as much; the baseline's few lines are warm at once. */
-const FULL: Plan = { rounds: 9, warmUpMs: 3000, milliseconds: 500, growth: [1000, 100_000] };
-const QUICK: Plan = { rounds: 1, warmUpMs: 200, milliseconds: 200, growth: [1000, 3000] };
+const FULL: Plan = {
+  rounds: 9,
+  warmUpMs: 3000,
+  milliseconds: 500,
+  growth: [1000, 100_000],
+  search: { vectors: 10_000, notes: 100_000, rounds: 5, milliseconds: 1000 },
+};
+const QUICK: Plan = {
+  rounds: 1,
+  warmUpMs: 200,
+  milliseconds: 200,
+  growth: [1000, 3000],
+  search: { vectors: 2000, notes: 3000, rounds: 1, milliseconds: 200 },
+};
 
 const { values } = parseArgs({ options: { quick: { type: "boolean" }, only: { type: "string" } } });
 const plan = values.quick === true ? QUICK : FULL;
@@ -35,9 +49,19 @@ const { compared, hotCounter } = await measureSpeed(generator);
 if (only === undefined) {
   console.log("growth ...");
   const growth = await measureGrowth(generator, plan.growth, plan.rounds, plan.milliseconds);
+  console.log("search ...");
+  const search = await measureSearch(generator, plan.search);
   console.log("costs ...");
   const costs = await measureCosts();
-  const report: Report = { compared, growth, costs, hotCounter, rounds: plan.rounds, milliseconds: plan.milliseconds };
+  const report: Report = {
+    compared,
+    growth,
+    search,
+    costs,
+    hotCounter,
+    rounds: plan.rounds,
+    milliseconds: plan.milliseconds,
+  };
   if (plan === FULL) writeReport(join(import.meta.dirname, "RESULTS.md"), report);
   console.log(markdown(report));
 }

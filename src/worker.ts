@@ -3,6 +3,7 @@ import type { Bindings } from "./compose/environment.ts";
 
 export { Logs } from "./compose/logs.ts";
 export { Sync, SyncWork } from "./compose/sync.ts";
+export { Search } from "./compose/search.ts";
 export { Transactor } from "./compose/transactor.ts";
 
 export default {

@@ -72,6 +72,31 @@ app.post("/action-query", async (c) => {
   return c.json(row ?? null);
 });
 
+/** Any of the terms, the last as a prefix. */
+app.post("/find", async (c) => {
+  const { match } = await c.req.json<{ match: string }>();
+  const { results } = await c.env.DB.prepare(
+    "SELECT n.* FROM notes_text AS t JOIN notes AS n ON n.id = t.rowid WHERE notes_text MATCH ?1 ORDER BY rank LIMIT 20",
+  )
+    .bind(match)
+    .all();
+  return c.json(results);
+});
+
+app.post("/seed-notes", async (c) => {
+  const { bodies } = await c.req.json<{ bodies: string[] }>();
+  await c.env.DB.batch([
+    c.env.DB.prepare("INSERT INTO notes (body, created_at) SELECT value, ?2 FROM json_each(?1)").bind(
+      JSON.stringify(bodies),
+      Date.now(),
+    ),
+    c.env.DB.prepare("INSERT INTO notes_text (rowid, body) SELECT id, body FROM notes ORDER BY id DESC LIMIT ?1").bind(
+      bodies.length,
+    ),
+  ]);
+  return c.json(null);
+});
+
 /** For the bench itself: D1 takes 100 parameters per statement. */
 app.post("/seed", async (c) => {
   const { messages: all } = await c.req.json<{ messages: { channel: string; author: string; body: string }[] }>();

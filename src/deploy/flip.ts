@@ -13,7 +13,7 @@ import type { PushTicket } from "./push-token.ts";
 import type { DeploySettings } from "./settings.ts";
 import { SIGNING_KEY } from "../runtime/functions/jwt-signer.ts";
 import { signingKeyChange } from "./signing-key.ts";
-import { isBuildable, type SchemaDiff, type WantedIndex } from "./schema-diff.ts";
+import { type SchemaDiff, type WantedIndex } from "./schema-diff.ts";
 
 type Ports = Pick<DeployPorts, "committer" | "cipher" | "clock" | "random" | "settings">;
 
@@ -34,12 +34,12 @@ export async function flipChange(
     ...diff.added.flatMap(({ row }) => (row === null ? [] : [{ ...row, state: "enabled" as const, staged: false }])),
     ...diff.enabled.map(({ row }) => ({
       ...row,
-      state: isBuildable(row.definition) ? ("enabled" as const) : row.state,
+      state: "enabled" as const,
       staged: false,
     })),
     ...diff.disabled.map(({ row }) => ({
       ...row,
-      state: isBuildable(row.definition) ? ("ready" as const) : row.state,
+      state: "ready" as const,
       staged: true,
     })),
   ];
@@ -100,7 +100,7 @@ async function allocate(
 
 /** A new table is empty, so its indexes are complete from the start. */
 function stateOfNew(wanted: WantedIndex, tableIsNew: boolean): IndexRow["state"] {
-  if (!isBuildable(wanted.definition) || !tableIsNew) return "backfilling";
+  if (!tableIsNew) return "backfilling";
   return wanted.staged ? "ready" : "enabled";
 }
 

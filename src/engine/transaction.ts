@@ -169,7 +169,7 @@ export class Transaction {
   }
 
   finish(run: QueryRun): void {
-    if (this.#running.delete(run)) addCovered(this.#reads, run);
+    if (this.#running.delete(run)) run.addTo(this.#reads);
   }
 
   /**
@@ -204,7 +204,7 @@ export class Transaction {
 
   readSet(): ReadSet {
     const reads = this.#reads.clone();
-    for (const run of this.#running) addCovered(reads, run);
+    for (const run of this.#running) run.addTo(reads);
     return reads.snapshot();
   }
 
@@ -230,8 +230,4 @@ export class Transaction {
       throw badRequest("WriteInQuery", "Queries can't write to the database. Use a mutation instead.");
     }
   }
-}
-
-function addCovered(reads: ReadSetRecorder, run: QueryRun): void {
-  if (run.source.storage !== null) reads.addRange(run.source.storage.ref, run.covered);
 }

@@ -7,6 +7,7 @@ import type { HighWaterMark, Jitter, Timers } from "../engine/commit/ports.ts";
 import type { CommitSettings } from "../engine/commit/settings.ts";
 import { WriterLife } from "../engine/commit/writer-life.ts";
 import type { LoggedTransaction, Persistence } from "../engine/persistence.ts";
+import type { TextIndexes } from "../engine/text/text-index.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
 import type { FunctionOutcome, MutationCall } from "../protocol/execution.ts";
 import { type ExecutionLog, NO_EXECUTION_LOG } from "../protocol/function-log.ts";
@@ -32,6 +33,7 @@ export interface TransactorParts {
   readonly log: Log;
   readonly settings: CommitSettings;
   readonly retentionMs: number;
+  readonly textIndexes?: TextIndexes;
   /** Work that pushes leave behind. True: there is more, now or later. */
   readonly background: (budgetMs: number) => Promise<boolean>;
   /** Told what was stored, once per group and in order, with the timestamp of the durable transaction before it. */

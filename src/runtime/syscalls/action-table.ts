@@ -10,6 +10,7 @@ import { SyscallArguments } from "./arguments.ts";
 import { getUserIdentity } from "./auth.ts";
 import { checkDepth, createFunctionHandle } from "./functions.ts";
 import { deploymentMetadata, functionMetadata, requestMetadata } from "./meta.ts";
+import { vectorSearch } from "./vector-search.ts";
 
 /** Answers with the JSON text of the result. */
 export type ActionSyscall = (execution: ActionExecution, args: JsonValue) => Promise<string>;
@@ -98,7 +99,7 @@ export const actionSyscalls: Readonly<Record<string, ActionSyscall>> = {
     ),
   "1.0/actions/schedule": missing("ctx.scheduler"),
   "1.0/actions/cancel_job": missing("ctx.scheduler"),
-  "1.0/actions/vectorSearch": missing("ctx.vectorSearch"),
+  "1.0/actions/vectorSearch": vectorSearch,
   "1.0/storageGetUrl": missing("ctx.storage"),
   "1.0/storageGetMetadata": missing("ctx.storage"),
   "1.0/storageGenerateUploadUrl": missing("ctx.storage"),
