@@ -10,7 +10,7 @@ let backend: Backend | undefined;
 export default {
   async fetch(request: Request, bindings: Bindings, context: ExecutionContext): Promise<Response> {
     backend ??= await composeBackend(bindings);
-    const app = request.url.startsWith(`${backend.siteUrl}/`) ? backend.site : backend.api;
+    const app = `${request.url}/`.startsWith(`${backend.siteUrl}/`) ? backend.site : backend.api;
     return app.fetch(request, { keepAlive: (promise: Promise<unknown>) => context.waitUntil(promise) });
   },
 };
