@@ -1,4 +1,4 @@
-// Builds dist/: the Worker, the isolate harness it carries, and the command. `node scripts/build.ts [worker] [cli]`.
+// Builds dist/: the Worker, the isolate harness it carries, the command, and the Node service. `node scripts/build.ts [worker] [cli] [node-actions]`.
 import { existsSync, globSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -6,14 +6,15 @@ import { build as bundle, type BuildOptions } from "esbuild";
 
 const ROOT = join(import.meta.dirname, "..");
 
-export type Target = "worker" | "cli";
+export type Target = "worker" | "cli" | "node-actions";
 
-export const TARGETS: readonly Target[] = ["worker", "cli"];
+export const TARGETS: readonly Target[] = ["worker", "cli", "node-actions"];
 
 export async function build(targets: readonly Target[] = TARGETS): Promise<void> {
   for (const target of targets) {
     if (target === "worker") await buildWorker();
-    else await buildCli();
+    else if (target === "cli") await buildCli();
+    else await buildNodeActions();
   }
 }
 
@@ -60,6 +61,20 @@ async function buildCli(): Promise<void> {
     // Commands are imported when called; what they share goes beside them, so `import.meta.dirname` stays dist/.
     splitting: true,
     chunkNames: "cli-[name]-[hash]",
+  });
+}
+
+/** Two files that need nothing beside them: the service, and the process that runs user code. */
+async function buildNodeActions(): Promise<void> {
+  await bundle({
+    ...COMMON,
+    entryPoints: { "node-actions": "node-actions/main.ts", "node-actions-child": "node-actions/child/main.ts" },
+    outdir: "dist",
+    platform: "node",
+    // CommonJS packages in an ES module.
+    banner: {
+      js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+    },
   });
 }
 

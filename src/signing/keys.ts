@@ -24,9 +24,12 @@ export class SigningKeysError extends Error {
   override readonly name = "SigningKeysError";
 }
 
+/** `CryptoKey` is no name of a type in every world. */
+type SecretKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
+
 export interface SigningKey {
   readonly keyid: string;
-  readonly secret: CryptoKey;
+  readonly secret: SecretKey;
 }
 
 /** During a rotation both ends accept two keys; each signs with its first. */
@@ -60,7 +63,7 @@ function readKeys(text: string): z.infer<typeof keysFile> {
   throw new SigningKeysError(`The signing keys are not valid: ${mistakes.join("; ")}.`);
 }
 
-function hmacKey(text: string): Promise<CryptoKey> {
+function hmacKey(text: string): Promise<SecretKey> {
   const bytes = new TextEncoder().encode(text);
   return crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
 }

@@ -66,6 +66,8 @@ export interface VerifiedHeaders {
   readonly contentDigest: string;
   readonly keyid: string;
   readonly nonce: string;
+  /** Seconds since the epoch. */
+  readonly created: number;
   /** Milliseconds since the epoch. */
   readonly forgetAt: number;
 }
@@ -104,7 +106,7 @@ export async function verifyHeaders(
     throw new SignatureRefusedError("Expired", `signed ${now - created} s ago`);
   }
   const forgetAt = (Math.min(expires, created + MAX_LIFETIME_S) + skew) * 1000;
-  return { contentDigest, keyid: must(keyid, "keyid"), nonce, forgetAt };
+  return { contentDigest, keyid: must(keyid, "keyid"), nonce, created, forgetAt };
 }
 
 /** Uses the nonce up: a request that passed is not accepted again. */
