@@ -90,6 +90,8 @@ export async function startService(): Promise<void> {
 
 async function stopRequested(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => resolve());
+  for (const event of ["SIGTERM", "SIGINT"] as const) process.once(event, () => resolve());
+  // Started with a channel by a process that has ended: nobody is left to stop this one.
+  process.once("disconnect", () => resolve());
   await promise;
 }
