@@ -1,20 +1,28 @@
-// Builds dist/: the Worker, the isolate harness it carries, the command, and the Node service. `node scripts/build.ts [worker] [cli] [node-actions]`.
+// Builds dist/: the Worker, the isolate harness it carries, the command, the hooks of old React apps, the Node service.
+// `node scripts/build.ts [worker] [cli] [react] [node-actions]`.
+import { execFile } from "node:child_process";
 import { existsSync, globSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 import { build as bundle, type BuildOptions } from "esbuild";
 
 const ROOT = join(import.meta.dirname, "..");
 
-export type Target = "worker" | "cli" | "node-actions";
+export type Target = "worker" | "cli" | "react" | "node-actions";
 
-export const TARGETS: readonly Target[] = ["worker", "cli", "node-actions"];
+export const TARGETS: readonly Target[] = ["worker", "cli", "react", "node-actions"];
+
+const BUILDERS: Readonly<Record<Target, () => Promise<void>>> = {
+  worker: buildWorker,
+  cli: buildCli,
+  react: buildReact,
+  "node-actions": buildNodeActions,
+};
 
 export async function build(targets: readonly Target[] = TARGETS): Promise<void> {
   for (const target of targets) {
-    if (target === "worker") await buildWorker();
-    else if (target === "cli") await buildCli();
-    else await buildNodeActions();
+    await BUILDERS[target]();
   }
 }
 
@@ -75,6 +83,20 @@ async function buildNodeActions(): Promise<void> {
     banner: {
       js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
     },
+  });
+}
+
+/** The package export `./react`, with its types. */
+async function buildReact(): Promise<void> {
+  await bundle({
+    ...COMMON,
+    entryPoints: ["src/react/hooks.ts"],
+    outdir: "dist/react",
+    platform: "neutral",
+    packages: "external",
+  });
+  await promisify(execFile)(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", "src/react"], {
+    cwd: ROOT,
   });
 }
 

@@ -1,7 +1,7 @@
 import type { Bindings } from "../../src/compose/environment.ts";
 import backend, { Transactor as RealTransactor } from "../../src/worker.ts";
 
-export { Logs } from "../../src/worker.ts";
+export { Logs, Sync, SyncWork } from "../../src/worker.ts";
 import { newCosts, type Costs } from "./costs.ts";
 
 /**

@@ -44,31 +44,30 @@ export class JwtVerifier implements TokenVerifier {
 
   async verify(token: string): Promise<Identity> {
     if (token.length > MAX_TOKEN_LENGTH) throw invalid("Could not parse the token: it is too long.");
-    const { header, claims } = parseUnverified(token);
-    const provider = providerOf(claims, await this.#parts.providers(), this.#parts.verbose);
+    const unverified = parseUnverified(token);
+    const provider = providerOf(unverified, await this.#parts.providers(), this.#parts.verbose);
     return provider.type === "oidc"
-      ? this.#verifyOidc(token, header, claims, provider)
-      : this.#verifyCustomJwt(token, header, provider);
+      ? this.#verifyOidc(token, unverified, provider)
+      : this.#verifyCustomJwt(token, unverified.header, provider);
   }
 
   async #verifyOidc(
     token: string,
-    header: JsonObject,
-    unverified: JsonObject,
+    { header, issuer }: { readonly header: JsonObject; readonly issuer: string },
     provider: OidcProvider,
   ): Promise<Identity> {
     if (header["cty"] !== undefined || !isJwtType(header["typ"])) throw invalid("The token is not a JWT.");
-    const issuer = String(unverified["iss"]);
     const jwksUrl = await this.#discover(issuer);
     const read = (url: string): Promise<Fetched> => this.#parts.documents.get(url);
     const keys = await read(jwksUrl).catch(asDiscoveryFailure);
     const claims = await this.#signed(token, jwksUrl, keys, OIDC_ALGORITHMS, unauthenticated);
     const audiences = audiencesOf(claims);
+    const { iss, sub } = claims;
     const expires = time(claims["exp"]);
     const now = this.#seconds();
     const good =
-      claims["iss"] === issuer &&
-      typeof claims["sub"] === "string" &&
+      iss === issuer &&
+      typeof sub === "string" &&
       time(claims["iat"]) !== null &&
       audiences.length === 1 &&
       audiences[0] === provider.applicationID &&
@@ -76,7 +75,7 @@ export class JwtVerifier implements TokenVerifier {
       now < expires &&
       (time(claims["nbf"]) ?? 0) <= now + OIDC_NOT_BEFORE_TOLERANCE;
     if (!good) throw unauthenticated();
-    return user(token, expires, oidcAttributes(issuer, String(claims["sub"]), claims));
+    return user(token, expires, oidcAttributes(issuer, sub, claims));
   }
 
   async #discover(issuer: string): Promise<string> {
@@ -96,7 +95,9 @@ export class JwtVerifier implements TokenVerifier {
   async #verifyCustomJwt(token: string, header: JsonObject, provider: CustomJwtProvider): Promise<Identity> {
     if (typeof header["kid"] !== "string") throw invalid("Missing `kid` in the JWT header.");
     if (header["alg"] !== provider.algorithm) {
-      throw invalid(`Invalid algorithm: the JWT is signed by ${String(header["alg"])}, not ${provider.algorithm}.`);
+      throw invalid(
+        `Invalid algorithm: the JWT is signed by ${JSON.stringify(header["alg"])}, not ${provider.algorithm}.`,
+      );
     }
     const keys = await this.#keySet(provider.jwks);
     const claims = await this.#signed(token, provider.jwks, keys, [provider.algorithm], invalidClaims);

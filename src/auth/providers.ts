@@ -42,12 +42,16 @@ export function storedProviders(stored: readonly unknown[]): readonly AuthProvid
 }
 
 /** The first one that issued the token for its application, going by claims that nobody has verified. */
-export function providerOf(claims: JsonObject, providers: readonly AuthProvider[], verbose: boolean): AuthProvider {
-  const issuer = normalIssuer(String(claims["iss"]));
+export function providerOf(
+  { issuer: stated, claims }: { readonly issuer: string; readonly claims: JsonObject },
+  providers: readonly AuthProvider[],
+  verbose: boolean,
+): AuthProvider {
+  const issuer = normalIssuer(stated);
   const audiences = audiencesOf(claims);
   const found = providers.find(
     (candidate) =>
-      normalIssuer(issuerOf(candidate)) === issuer &&
+      normalIssuer(issuerOf(candidate)) === normalIssuer(issuer) &&
       (candidate.applicationID === null || audiences.includes(candidate.applicationID)),
   );
   if (found !== undefined) return found;

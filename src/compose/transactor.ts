@@ -5,9 +5,10 @@ import { indexUpdates } from "../engine/index-updates.ts";
 import { MutationExecutor } from "../runtime/functions/mutation-executor.ts";
 import { limitNotes } from "../protocol/settings.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
-import { type TransactorComposition, TransactorObject } from "../transactor/transactor.ts";
+import { CommitPublisher } from "../transactor/commit-publisher.ts";
+import { TIMERS, type TransactorComposition, TransactorObject } from "../transactor/transactor.ts";
 import { encodeDocumentId } from "../values/document-id.ts";
-import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
+import { type Bindings, syncName, TRANSACTOR_NAME } from "./environment.ts";
 import { deployPorts } from "./push.ts";
 import { composeCore } from "./runtime.ts";
 import { clock, jitter, log, random } from "./system.ts";
@@ -20,6 +21,12 @@ export class Transactor extends TransactorObject<Bindings> {
     const self = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME));
     const ports = deployPorts(core, bindings.LOADER, self, { onFlip: () => {}, startBackground: () => {} });
     const work = new BackgroundIndexWork(ports);
+    const publisher = new CommitPublisher({
+      shards: settings.syncShards,
+      subscriber: (shard) => bindings.SYNC.getByName(syncName(shard)),
+      timers: TIMERS,
+      log,
+    });
     return {
       persistence,
       executor: new MutationExecutor(runtime, loader),
@@ -40,7 +47,8 @@ export class Transactor extends TransactorObject<Bindings> {
       },
       retentionMs: settings.retentionMs,
       background: (budgetMs) => work.run(budgetMs),
-      published: () => {},
+      published: (transactions, previous) => publisher.publish(transactions, previous),
+      listen: (shard) => publisher.listen(shard),
     };
   }
 }

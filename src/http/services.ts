@@ -74,6 +74,19 @@ export interface LogReader {
   read(request: LogRequest): Promise<LogBatch>;
 }
 
+/** Sockets of the sync protocol. */
+export interface SyncService {
+  /** Opens one for a client that asked for an upgrade: the 101 with its end of the socket. */
+  connect(client: SocketClient): Promise<Response>;
+}
+
+export interface SocketClient {
+  readonly ip: string | null;
+  readonly userAgent: string | null;
+  /** Whether it puts Transitions together from chunks. */
+  readonly chunks: boolean;
+}
+
 export interface HttpSettings {
   readonly instanceName: string;
   /** Version of this backend, as `/version` tells it. */
@@ -112,6 +125,7 @@ export interface HttpServices {
   readonly push: PushService;
   readonly environment: EnvironmentService;
   readonly logs: LogReader;
+  readonly sync: SyncService;
   readonly testFunctions: TestFunctionService;
   readonly shapes: ShapeService;
   readonly adminKeys: AdminKeys;

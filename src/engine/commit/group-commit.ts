@@ -61,8 +61,8 @@ export interface GroupCommitParts {
   readonly writer: string;
   /** Mutations that are running or wait for their turn: those that may still join an open group. */
   readonly underway: () => number;
-  /** Told once per stored group, in order. */
-  readonly published: (transactions: readonly LoggedTransaction[]) => void;
+  /** Told once per stored group, in order, with the timestamp of the durable transaction right before the group. */
+  readonly published: (transactions: readonly LoggedTransaction[], previous: Timestamp) => void;
 }
 
 /** A group that nobody joins for this long has gathered whom it can. */
@@ -297,18 +297,19 @@ export class GroupCommit {
     await covered;
     this.#groups.shift();
     this.#inFlight = null;
+    const previous = this.#expected.ts;
     this.#expected = { ts: batch.ts, writer };
     this.#stalled = false;
     state.setDurable(batch.ts);
     group.acknowledge();
     group.settle(true);
-    this.#publish(group.transactions);
+    this.#publish(group.transactions, previous);
     if (result === "stored-then-fenced") this.end(new FencedError("Another writer built on the last batch"));
   }
 
-  #publish(transactions: readonly LoggedTransaction[]): void {
+  #publish(transactions: readonly LoggedTransaction[], previous: Timestamp): void {
     try {
-      this.#parts.published(transactions);
+      this.#parts.published(transactions, previous);
     } catch (error) {
       // Subscribers catch up from the commit log; commit order goes on.
       this.#parts.log.error("commit.publish", error);

@@ -76,7 +76,10 @@ describe("identities", () => {
   test("S0-19 P-A-5 the identity goes along to what an action calls, and not into components", async () => {
     const user = client(await issuer.token({ sub: "u2" }));
     expect(await user.action(anyApi.who!.everywhere!, {})).toEqual({
-      ...{ own: "u2", query: "u2", mutation: "u2", action: "u2" },
+      own: "u2",
+      query: "u2",
+      mutation: "u2",
+      action: "u2",
       component: null,
     });
   });

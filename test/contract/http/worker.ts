@@ -44,6 +44,7 @@ async function makeApp(secret: string) {
     push,
     environment: { update: () => Promise.resolve() },
     logs,
+    sync: { connect: () => Promise.resolve(new Response(null, { status: 200 })) },
     testFunctions: { runQuery: ({ args }) => Promise.resolve({ ok: true, value: args, logLines: [] }) },
     shapes: { shapes: () => Promise.resolve({ ok: true, value: "{}", logLines: [] }) },
     adminKeys: await AdminKeys.create("convection", [secret]),

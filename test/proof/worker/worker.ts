@@ -38,6 +38,8 @@ export class Transactor extends RealTransactor {
   }
 }
 
+export { Sync, SyncWork } from "../../../src/compose/sync.ts";
+
 const backends = new Map<string, Backend>();
 
 export default {

@@ -113,26 +113,43 @@ const CUSTOM_REFUSED = [
 describe("OpenID Connect", () => {
   test("P-A-1 P-A-2 a good token is a user, with standard claims under their names and others as they are", async () => {
     const claims = {
-      ...{ name: "N", given_name: "G", email: "e@x", email_verified: true, picture: "p", updated_at: 1_700_000_000 },
-      ...{
-        address: { formatted: "Street 1" },
-        zoneinfo: "UTC",
-        locale: "de",
-        jti: "1",
-        nbf: NOW - 5,
-        fva: [1],
-        nonce: "n",
-      },
-      ...{ org: { id: 7 }, roles: ["a"], tokenIdentifier: "forged", "my.claim": null },
+      name: "N",
+      given_name: "G",
+      email: "e@x",
+      email_verified: true,
+      picture: "p",
+      updated_at: 1_700_000_000,
+      address: { formatted: "Street 1" },
+      zoneinfo: "UTC",
+      locale: "de",
+      jti: "1",
+      nbf: NOW - 5,
+      fva: [1],
+      nonce: "n",
+      org: { id: 7 },
+      roles: ["a"],
+      tokenIdentifier: "forged",
+      "my.claim": null,
     };
     const documents = await Documents.create();
     const identity = await documents.verifier().verify(await oidc({ claims }));
     expect(identity).toMatchObject({ kind: "user", expiresAt: (NOW + 60) * 1000 });
     expect(identity.kind === "user" && identity.attributes).toEqual({
-      ...{ tokenIdentifier: `${ISSUER}|u1`, issuer: ISSUER, subject: "u1" },
-      ...{ name: "N", givenName: "G", email: "e@x", emailVerified: true, pictureUrl: "p" },
-      ...{ updatedAt: "2023-11-14T22:13:20+00:00", address: "Street 1", timezone: "UTC", language: "de" },
-      ...{ org: { id: 7 }, roles: ["a"], "my.claim": null },
+      tokenIdentifier: `${ISSUER}|u1`,
+      issuer: ISSUER,
+      subject: "u1",
+      name: "N",
+      givenName: "G",
+      email: "e@x",
+      emailVerified: true,
+      pictureUrl: "p",
+      updatedAt: "2023-11-14T22:13:20+00:00",
+      address: "Street 1",
+      timezone: "UTC",
+      language: "de",
+      org: { id: 7 },
+      roles: ["a"],
+      "my.claim": null,
     });
   });
 
@@ -215,8 +232,13 @@ describe("custom JWTs", () => {
     };
     const identity = await (await Documents.create()).verifier().verify(await custom({ claims }));
     expect(identity.kind === "user" && identity.attributes).toEqual({
-      ...{ tokenIdentifier: `${CUSTOM}|u1`, issuer: CUSTOM, subject: "u1", email: "e", given_name: "g" },
-      ...{ "properties.id": "1", "properties.deep.x": [1] },
+      tokenIdentifier: `${CUSTOM}|u1`,
+      issuer: CUSTOM,
+      subject: "u1",
+      email: "e",
+      given_name: "g",
+      "properties.id": "1",
+      "properties.deep.x": [1],
     });
   });
 
