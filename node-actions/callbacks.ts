@@ -69,6 +69,8 @@ export class Callbacks {
   async #attempts(op: string, url: string, body: Uint8Array, signal: AbortSignal): Promise<NodeSyscallResponse> {
     const repeatable = REPEATABLE.has(op);
     for (let attempt = 1; ; attempt++) {
+      // The action has ended while the operation waited for its turn: nobody would learn what became of it.
+      if (signal.aborted) return { ok: false, message: "The action has ended." };
       const outcome = await this.#attempt(url, body, !repeatable, signal);
       if (outcome.kind === "answer") {
         this.#onCallback(op, outcome.response.ok ? "ok" : "failed");

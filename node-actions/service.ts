@@ -29,7 +29,7 @@ export interface ServiceParts {
   readonly seen: SeenExecutions;
   readonly metrics: Metrics;
   readonly log: Log;
-  readonly settings: ExecutionSettings & { readonly defaultMemoryBytes: number };
+  readonly settings: ExecutionSettings;
 }
 
 /** What the routes do once a request is known to come from the Worker. Refuses with `Refusal`. */
@@ -71,11 +71,7 @@ export class Service {
     const request = parse(analyzeRequest, body);
     const leave = await this.#parts.admission.enter();
     try {
-      const { lease, unpin } = await this.#lease(
-        request.package,
-        this.#parts.settings.defaultMemoryBytes,
-        request.variables,
-      );
+      const { lease, unpin } = await this.#lease(request.package, this.#parts.pool.usualMemoryBytes, request.variables);
       const { process } = lease;
       let late = false;
       const timer = setTimeout(() => {

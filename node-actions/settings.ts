@@ -40,7 +40,7 @@ export const SERVICE_SETTINGS = {
   heartbeatMs: whole("HEARTBEAT_MS", 5 * SECOND, "Between the heartbeats in the answer of a running action."),
   prewarmed: whole("PREWARMED", Math.min(4, availableParallelism()), "Processes kept ready for any package."),
   defaultMemoryBytes: whole("PREWARM_MEMORY_BYTES", 512 * MIB, "Memory limit of processes started before any call."),
-  idleProcesses: whole("IDLE_PROCESSES", 16, "Processes kept for the next call of the same package and environment."),
+  idleProcesses: whole("IDLE_PROCESSES", 32, "Processes kept for the next call of the same package and environment."),
   idleMs: whole("IDLE_MS", 5 * MINUTE, "How long such a process is kept."),
   callsPerProcess: whole("CALLS_PER_PROCESS", 1000, "Calls after which a process is replaced."),
   overheadBytes: whole(

@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { join } from "node:path";
+import { setFlagsFromString } from "node:v8";
 import { serve } from "@hono/node-server";
 import { MemoryNonceStore } from "../src/signing/nonces.ts";
 import { Admission } from "./admission.ts";
@@ -69,6 +70,8 @@ export async function startService(): Promise<void> {
     metrics,
     log,
   );
+  // The young generation would grow from 8 to 64 MiB under load and never shrink; what the service keeps is 11 MiB.
+  setFlagsFromString("--semi-space-growth-factor=1");
   const server = serve({ fetch: app.fetch, port: settings.port, hostname: settings.host }, ({ port }) => {
     log.info("listening", { host: settings.host, port, keyids: [...keys.keys.accepted.keys()] });
   });

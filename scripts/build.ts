@@ -1,5 +1,5 @@
-// Builds dist/: the Worker, the isolate harness it carries, the command, the Node service, and the hooks of old React
-// apps. `node scripts/build.ts [worker] [cli] [node-actions] [react]`.
+// Builds dist/: the Worker, the isolate harness it carries, the command, the hooks of old React apps, the Node service.
+// `node scripts/build.ts [worker] [cli] [react] [node-actions]`.
 import { execFile } from "node:child_process";
 import { existsSync, globSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -9,15 +9,15 @@ import { build as bundle, type BuildOptions } from "esbuild";
 
 const ROOT = join(import.meta.dirname, "..");
 
-export type Target = "worker" | "cli" | "node-actions" | "react";
+export type Target = "worker" | "cli" | "react" | "node-actions";
 
-export const TARGETS: readonly Target[] = ["worker", "cli", "node-actions", "react"];
+export const TARGETS: readonly Target[] = ["worker", "cli", "react", "node-actions"];
 
 const BUILDERS: Readonly<Record<Target, () => Promise<void>>> = {
   worker: buildWorker,
   cli: buildCli,
-  "node-actions": buildNodeActions,
   react: buildReact,
+  "node-actions": buildNodeActions,
 };
 
 export async function build(targets: readonly Target[] = TARGETS): Promise<void> {

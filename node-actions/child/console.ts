@@ -12,9 +12,12 @@ export function shortenPathsWith(shorten: (text: string) => string): void {
 
 const now = Date.now.bind(Date);
 
+/** As much of a string as the other runtime shows. */
+const INSPECT_OPTIONS = { maxStringLength: 32_768 } as const;
+
 /** Node's own rendering; strings are quoted even at the top level (`abi.md` §6.5). */
 function render(values: readonly unknown[]): string[] {
-  return values.map((value) => shortened(inspect(value)));
+  return values.map((value) => shortened(inspect(value, INSPECT_OPTIONS)));
 }
 
 /** What an earlier call left behind prints nowhere: its log is closed, and the one of this call is not its own. */

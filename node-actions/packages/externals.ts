@@ -65,8 +65,8 @@ export class Externals {
     const workspace = await this.#cache.temporary();
     const finished = await this.#cache.temporary();
     const started = Date.now();
+    const project = join(workspace, "project");
     try {
-      const project = join(workspace, "project");
       await mkdir(project);
       await giveTo(this.#options.user, workspace);
       await this.#npm(externals, project, binary);
@@ -75,6 +75,7 @@ export class Externals {
       await takeOver(project, finished, this.#options.user);
       await this.#cache.adopt(finished, name);
     } finally {
+      await this.#emptyAsUser(project);
       await Promise.all([this.#cache.discard(workspace), this.#cache.discard(finished)]);
     }
     this.#options.log.info("external packages installed", { externals, ms: Date.now() - started });
@@ -94,6 +95,17 @@ export class Externals {
         error,
       );
     }
+  }
+
+  /** What the user of user code made, only that user or root can remove. */
+  async #emptyAsUser(project: string): Promise<void> {
+    const { user } = this.#options;
+    if (user === undefined || process.getuid?.() === 0) return;
+    // Failing leaves files in a temporary directory, which the next start removes as far as it can.
+    const options = { uid: user.uid, gid: user.gid, cwd: "/" };
+    await run("rm", ["-rf", join(project, "node_modules"), join(dirname(project), "npm-cache")], options).catch(
+      () => undefined,
+    );
   }
 
   /** What can't run on this machine is told at push, by name. Errors that a package throws for reasons of its own are not. */

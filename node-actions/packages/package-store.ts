@@ -54,6 +54,10 @@ export class PackageStore {
   async prepare(pkg: NodePackage, binary: string): Promise<PreparedPackage> {
     const name = entryName(pkg, binary);
     await this.#once(name, () => this.#prepare(pkg, binary, name));
+    if (!this.#cache.has(name)) {
+      const message = "The package cache is too small for the packages in use [CONVECTION_NODE_CACHE_BYTES].";
+      throw new Refusal(503, "CacheTooSmall", message, { retryable: true });
+    }
     const releasePackage = this.#cache.pin(name);
     const releaseExternals = this.#externals.hold(pkg.externals, binary);
     return {

@@ -161,8 +161,15 @@ export class ActionProcess {
     if (!parsed.success) return;
     const { data } = parsed;
     if (data.type === "ready") this.#ready.resolve();
-    else if (data.type === "stray") this.#onStray(data);
+    else if (data.type === "stray") this.#strayed(data);
     else if (data.call === this.#running?.call) this.#receiveOfCall(data, this.#running);
+  }
+
+  /** What runs now may finish; nothing else is run beside what is left over. */
+  #strayed(stray: Stray): void {
+    this.#onStray(stray);
+    this.#spent = true;
+    if (this.#running === undefined) this.kill();
   }
 
   #receiveOfCall(message: Exclude<FromChild, { type: "ready" | "stray" }>, running: RunningCall): void {

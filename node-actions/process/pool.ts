@@ -64,6 +64,11 @@ export class ProcessPool {
     return { busy: this.#busy.size, idle: this.#idle.size, prewarmed: this.#prewarmed.size };
   }
 
+  /** Of the last call. Whoever doesn't know what the next one needs asks for the same. */
+  get usualMemoryBytes(): number {
+    return this.#memoryBytes;
+  }
+
   /** A process that ran this package with these variables before. */
   takeIdle(binding: Binding): Lease | undefined {
     const key = keyOf(binding);

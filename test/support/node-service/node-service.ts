@@ -157,9 +157,7 @@ export class NodeService {
     signal?: AbortSignal,
   ): Promise<Response> {
     const text = typeof body === "string" ? body : JSON.stringify(body);
-    const parts = { direction: "to-service", method: "POST", url: this.url + path, body: Buffer.from(text) } as const;
-    const clock = { now: () => options.now ?? Date.now() };
-    const signed = await signRequest(parts, options.key ?? this.key, clock, random);
+    const signed = await this.sign(path, text, options);
     const headers = Object.entries({ ...signed, ...options.headers }).filter(
       (entry): entry is [string, string] => entry[1] !== undefined,
     );
@@ -169,6 +167,17 @@ export class NodeService {
       headers,
       ...(signal === undefined ? {} : { signal }),
     });
+  }
+
+  /** Headers of a signed POST. */
+  async sign(
+    path: string,
+    body: string,
+    options: { readonly key?: SigningKey; readonly now?: number } = {},
+  ): Promise<Record<string, string>> {
+    const parts = { direction: "to-service", method: "POST", url: this.url + path, body: Buffer.from(body) } as const;
+    const clock = { now: () => options.now ?? Date.now() };
+    return { ...(await signRequest(parts, options.key ?? this.key, clock, random)) };
   }
 
   async outcome(response: Response): Promise<Outcome> {
@@ -188,7 +197,7 @@ export class NodeService {
 
   #spawn(): Spawned {
     const env = {
-      PATH: process.env["PATH"] ?? "",
+      ...networkOf(process.env),
       HOST_SECRET: "of the host",
       CONVECTION_NODE_PORT: "0",
       CONVECTION_NODE_KEYS_FILE: this.keysFile,
@@ -218,6 +227,12 @@ export async function* eventsOf(response: Response): AsyncGenerator<ExecuteEvent
     rest = lines.pop() ?? "";
     for (const line of lines) yield executeEvent.parse(JSON.parse(line));
   }
+}
+
+/** What npm needs to reach its registry from this machine. */
+function networkOf(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const names = /^(path|home|node_extra_ca_certs|ssl_cert_file|https?_proxy|no_proxy|npm_config_registry)$/i;
+  return Object.fromEntries(Object.entries(env).filter(([name]) => names.test(name)));
 }
 
 /** Lines of the log as text. */
