@@ -12,6 +12,7 @@ import { FunctionServer } from "../sync/function-server.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
 import { composeTokens } from "./auth.ts";
 import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
+import { composeNodeCallbacks } from "./node-actions.ts";
 import { composeSystem } from "./system-functions.ts";
 import { composeSockets } from "./sockets.ts";
 import { composeTestFunctions } from "./test-functions.ts";
@@ -59,6 +60,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
     ),
     testFunctions: composeTestFunctions(core, bindings.LOADER, deployments),
     shapes: system,
+    nodeCallbacks: composeNodeCallbacks(core, deployments, { queries, actions, committer: transactor }),
     ...composePush(ports),
     logs,
     sync: composeSockets(bindings, settings.syncShards),

@@ -1,12 +1,13 @@
 import harness from "../../dist/harness.json";
 import { keyIn } from "../engine/index-definition.ts";
 import { Environment } from "../deploy/environment.ts";
-import type { DeployPorts, Rules } from "../deploy/ports.ts";
+import type { DeployPorts, NodeAnalyzer, Rules } from "../deploy/ports.ts";
 import { PushService } from "../deploy/push-service.ts";
 import { PushTokens } from "../deploy/push-token.ts";
 import { DEFAULT_DEPLOY_SETTINGS } from "../deploy/settings.ts";
 import { limitNotes, type Settings } from "../protocol/settings.ts";
 import { IsolateAnalyzer } from "../runtime/code/analyzer.ts";
+import { ServiceNodeAnalyzer } from "../runtime/node/node-analyzer.ts";
 import { isJsonObject } from "../shared/json.ts";
 import { checkDocument } from "../values/enforce-schema.ts";
 import { checkVariables } from "../values/environment-variable.ts";
@@ -33,7 +34,7 @@ export function deployPorts(
   return {
     code: core.code,
     analyzer: new IsolateAnalyzer(loader, harness, clock, random),
-    nodeAnalyzer: null,
+    nodeAnalyzer: nodeAnalyzer(core),
     persistence,
     committer: {
       allocate: async (request) => transactor.allocate(request),
@@ -65,6 +66,11 @@ export function deployPorts(
       builtinVariables: core.builtinVariables,
     },
   };
+}
+
+function nodeAnalyzer({ runtime, settings }: Core): NodeAnalyzer | null {
+  const { service } = runtime.nodeActions;
+  return service.configured ? new ServiceNodeAnalyzer(service, settings.nodeAnalyzeTimeMs) : null;
 }
 
 export function composePush(ports: DeployPorts): Push {

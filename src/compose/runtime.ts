@@ -30,6 +30,7 @@ import { LogClient } from "../logs/log-client.ts";
 import { must } from "../shared/assert.ts";
 import { SCHEMA_LIMITS, type SchemaLimits } from "../values/limits.ts";
 import { type Bindings, LOGS_NAME } from "./environment.ts";
+import { composeNodeActions } from "./node-actions.ts";
 import { clock, keepAlive, log, random } from "./system.ts";
 
 /** What the Worker and the Transactor have in common: both run functions of the same app on the same database. */
@@ -110,7 +111,18 @@ export function composeCore(bindings: Bindings): Core {
         },
         clock,
       ),
+      nodeActions: new Admission(
+        {
+          limit: settings.concurrentNodeActions,
+          waitMs: settings.actionQueueMs,
+          maxRunMs: settings.nodeActionTimeoutMs,
+          kind: "Node actions",
+          note: notes.concurrentNodeActions ?? "",
+        },
+        clock,
+      ),
     },
+    nodeActions: composeNodeActions(settings, identity, secrets, notes),
     instanceName: identity.instanceName,
     jwtSigner: new JwtSigner((name, value) => cipher.open(name, value)),
     cloudUrl: identity.cloudUrl,

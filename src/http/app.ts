@@ -12,6 +12,7 @@ import { functionRoutes } from "./functions.ts";
 import type { HttpContext, HttpEnv } from "./hono-env.ts";
 import { answerByHttpAction } from "./http-actions.ts";
 import { logRoutes } from "./logs.ts";
+import { nodeCallbackRoutes } from "./node-callbacks.ts";
 import { syncRoutes } from "./sync-upgrade.ts";
 import { testFunctionRoutes } from "./test-function.ts";
 import { toolRoutes } from "./tools.ts";
@@ -46,6 +47,7 @@ export function createApp(services: HttpServices): Hono<HttpEnv> {
     ["/api", logRoutes(services)],
     ["/api", testFunctionRoutes(services)],
     ["/api", toolRoutes(services)],
+    ["/api/node", nodeCallbackRoutes(services)],
     ["/api", syncRoutes(services)],
     ["/", instanceRoutes(services)],
   ] as const;

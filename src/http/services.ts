@@ -10,6 +10,7 @@ import type { TestFunctionCall } from "../runtime/functions/test-function.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { Random } from "../shared/random.ts";
+import type { NodeCallbackService } from "./node-callbacks.ts";
 
 /**
  * Runs functions. A failure that belongs to the developer (the function threw, does not exist, has another type,
@@ -131,6 +132,7 @@ export interface HttpServices {
   readonly sync: SyncService;
   readonly testFunctions: TestFunctionService;
   readonly shapes: ShapeService;
+  readonly nodeCallbacks: NodeCallbackService;
   readonly adminKeys: AdminKeys;
   readonly tokens: TokenVerifier;
   /** A JWK Set: what verifies the tokens that the app signs. */

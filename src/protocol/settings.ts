@@ -51,6 +51,18 @@ export const SETTINGS = {
     "E-C-4",
     "Database time of one query or mutation, all operations together.",
   ),
+  nodeAnalyzeTimeMs: duration(
+    "CONVECTION_NODE_ANALYZE_TIME_MS",
+    10 * SECOND,
+    "E-D-8",
+    'Evaluating the `"use node"` modules of a push.',
+  ),
+  nodeClockSkewMs: duration(
+    "CONVECTION_NODE_CLOCK_SKEW_MS",
+    60 * SECOND,
+    "E-G-8",
+    "How far the clocks of the Worker and of the Node service may differ.",
+  ),
   analyzeTimeMs: duration("CONVECTION_ANALYZE_TIME_MS", 4 * SECOND, "E-D-8", "Evaluating the modules of a push."),
 
   // Functions

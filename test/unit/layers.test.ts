@@ -35,7 +35,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     "src/system",
   ],
   "src/react": [],
-  "src/cli": ["src/shared", "src/values", "src/protocol"],
+  "src/cli": ["src/shared", "src/values", "src/protocol", "src/signing"],
   "node-actions": ["src/shared", "src/values", "src/protocol", "src/signing"],
 };
 

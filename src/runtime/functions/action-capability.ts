@@ -1,5 +1,11 @@
 import { RpcTarget } from "cloudflare:workers";
-import type { Committer, FunctionCall, FunctionLogLine, FunctionOutcome } from "../../protocol/execution.ts";
+import type {
+  Committer,
+  FunctionCall,
+  FunctionLogLine,
+  FunctionOutcome,
+  Idempotency,
+} from "../../protocol/execution.ts";
 import type { HostCapability, LogLine, SyscallRequest, SyscallResponse } from "../../protocol/invocation.ts";
 import { CodedError, notAvailableYet } from "../../shared/coded-error.ts";
 import { ownValue } from "../../shared/own-value.ts";
@@ -26,6 +32,8 @@ export interface ActionExecution {
   readonly depth: number;
   /** Parent of what it calls, in the function log. */
   readonly executionId: string;
+  /** Of a mutation that may be sent again: an operation of a Node action. */
+  readonly idempotency?: Idempotency | null;
   readonly queries: QueryRunner;
   readonly committer: Committer;
   readonly actions: { run(call: FunctionCall, depth?: number): Promise<FunctionOutcome> };
@@ -85,23 +93,8 @@ export class ActionCapability extends RpcTarget implements HostCapability {
 
   /** Every error is a rejection that the action may catch (`abi.md` §2.1.4). */
   #answer(op: string, args: string): Promise<SyscallResponse> {
-    return TRANSACTIONS.has(op) ? this.#transactions.run(() => this.#handle(op, args)) : this.#handle(op, args);
-  }
-
-  async #handle(op: string, args: string): Promise<SyscallResponse> {
-    try {
-      const handler = ownValue(actionSyscalls, op);
-      if (handler === undefined) {
-        throw new CodedError("BadRequest", "UnknownAsyncOperation", `Unknown async operation ${op}`);
-      }
-      const parsed = parseSyscallArguments(op, args);
-      return { ok: true, result: await handler(this.#execution, parsed) };
-    } catch (error) {
-      if (error instanceof FunctionError) return rejection(error.failure.message, error.failure.data);
-      if (error instanceof CodedError) return rejection(error.message, error.data);
-      this.#execution.runtime.log.error("syscall failed", error, { op });
-      return rejection(INTERNAL, undefined);
-    }
+    const answer = () => answerSyscall(this.#execution, op, args);
+    return TRANSACTIONS.has(op) ? this.#transactions.run(answer) : answer();
   }
 
   tables(): Promise<string> {
@@ -127,6 +120,29 @@ export class ActionCapability extends RpcTarget implements HostCapability {
 
   #assertRunning(): void {
     if (this.#ended) throw new Error("The action has ended.");
+  }
+}
+
+/** `thrown` says which failures of ours are thrown and not answered. */
+export async function answerSyscall(
+  execution: ActionExecution,
+  op: string,
+  args: string,
+  thrown: (error: unknown) => boolean = () => false,
+): Promise<SyscallResponse> {
+  try {
+    const handler = ownValue(actionSyscalls, op);
+    if (handler === undefined) {
+      throw new CodedError("BadRequest", "UnknownAsyncOperation", `Unknown async operation ${op}`);
+    }
+    const parsed = parseSyscallArguments(op, args);
+    return { ok: true, result: await handler(execution, parsed) };
+  } catch (error) {
+    if (error instanceof FunctionError) return rejection(error.failure.message, error.failure.data);
+    if (thrown(error)) throw error;
+    if (error instanceof CodedError) return rejection(error.message, error.data);
+    execution.runtime.log.error("syscall failed", error, { op });
+    return rejection(INTERNAL, undefined);
   }
 }
 

@@ -16,6 +16,7 @@ import type { App } from "../code/app.ts";
 import type { CodeSource } from "../code/code-source.ts";
 import type { Deployment } from "../code/deployments.ts";
 import type { IsolateSource } from "../code/isolates.ts";
+import type { NodeActions } from "../node/node-actions.ts";
 import type { JwtSigner } from "./jwt-signer.ts";
 import type { FunctionHandlesOf } from "./reference.ts";
 import type { SizeLimits } from "./arguments.ts";
@@ -50,7 +51,12 @@ export interface RuntimeEnvironment {
   readonly executions: ExecutionLog;
   readonly limits: RuntimeLimits;
   /** Turns of this isolate's queries and actions; mutations take theirs in the Transactor. */
-  readonly admission: { readonly queries: Admission; readonly actions: Admission };
+  readonly admission: {
+    readonly queries: Admission;
+    readonly actions: Admission;
+    readonly nodeActions: Admission;
+  };
+  readonly nodeActions: NodeActions;
   readonly instanceName: string;
   readonly jwtSigner: JwtSigner;
   /** `CONVEX_CLOUD_URL`: the issuer of what `jwtSigner` signs. */

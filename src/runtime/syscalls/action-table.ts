@@ -46,7 +46,7 @@ async function run(
     case "runQuery":
       return (await execution.queries.run(call, null, null)).outcome;
     case "runMutation":
-      return execution.committer.runMutation({ ...call, v: 1, idempotency: null });
+      return execution.committer.runMutation({ ...call, v: 1, idempotency: execution.idempotency ?? null });
     case "runAction":
       checkDepth(depth + 1, execution.runtime.limits);
       return execution.actions.run(call, depth + 1);

@@ -5,6 +5,7 @@ import { createApp } from "../../../src/http/app.ts";
 import { DEFAULT_HTTP_SETTINGS, type PushService } from "../../../src/http/services.ts";
 import { LogBuffer } from "../../../src/logs/log-buffer.ts";
 import type { FunctionCall, FunctionOutcome } from "../../../src/protocol/execution.ts";
+import { noNodeCallbacks } from "../../support/no-node-callbacks.ts";
 
 /** The HTTP room alone in workerd: functions answer their own arguments, a push its own length. */
 
@@ -47,6 +48,7 @@ async function makeApp(secret: string) {
     sync: { connect: () => Promise.resolve(new Response(null, { status: 200 })) },
     testFunctions: { runQuery: ({ args }) => Promise.resolve({ ok: true, value: args, logLines: [] }) },
     shapes: { shapes: () => Promise.resolve({ ok: true, value: "{}", logLines: [] }) },
+    nodeCallbacks: noNodeCallbacks,
     adminKeys: await AdminKeys.create("convection", [secret]),
     tokens: noProviders,
     signingKeys: () => Promise.resolve({ keys: [] }),

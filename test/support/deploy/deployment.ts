@@ -71,14 +71,18 @@ class SteppingClock {
 
 export class MemoryBucket {
   readonly objects = new Map<string, string>();
+  readonly binary = new Map<string, Uint8Array>();
 
-  async get(key: string): Promise<{ text(): Promise<string> } | null> {
-    const value = this.objects.get(key);
-    return value === undefined ? null : { text: async () => value };
+  async get(key: string): Promise<{ text(): Promise<string>; arrayBuffer(): Promise<ArrayBuffer> } | null> {
+    const value = this.objects.get(key) ?? this.binary.get(key);
+    if (value === undefined) return null;
+    const response = new Response(typeof value === "string" ? value : Uint8Array.from(value));
+    return { text: () => response.text(), arrayBuffer: () => response.arrayBuffer() };
   }
 
-  async put(key: string, value: string): Promise<void> {
-    this.objects.set(key, value);
+  async put(key: string, value: string | Uint8Array): Promise<void> {
+    if (typeof value === "string") this.objects.set(key, value);
+    else this.binary.set(key, value);
   }
 }
 
