@@ -237,7 +237,7 @@ test("S0-33 an action starts while another action and a mutation of its client r
     const { requestId } = await socket.next();
     if (requestId !== undefined) order.push(requestId);
   }
-  expect(order.toSorted((a, b) => a - b)).toEqual([0, 1, 2]);
+  expect(order.toSorted((a, b) => Number(a) - Number(b))).toEqual([0, 1, 2]);
 });
 
 test("WS-A2 P-R-4 an action whose socket closed runs to its end, once", async () => {

@@ -38,6 +38,7 @@ export class Transactor extends RealTransactor {
   }
 }
 
+export { Search } from "../../../src/compose/search.ts";
 export { Sync, SyncWork } from "../../../src/compose/sync.ts";
 
 const backends = new Map<string, Backend>();
