@@ -35,7 +35,7 @@ export async function startService(): Promise<void> {
   const random = { bytes: (length: number) => new Uint8Array(randomBytes(length)) };
   const client = new WorkerClient(settings, () => keys.keys, Date, random);
   const versions = new NodeVersions(settings.binaries);
-  const pool = new ProcessPool(CHILD_SCRIPT, user, settings, log);
+  const pool = new ProcessPool(CHILD_SCRIPT, versions.own, user, settings, log);
   const cache = await CacheDirectory.open(settings.cacheDirectory, settings, Date.now, (gone) => pool.forget(gone));
   const externals = new Externals(cache, { installMs: settings.installMs, user, log });
   const admission = new Admission(settings);

@@ -13,6 +13,8 @@ export interface LaunchOptions {
   readonly script: string;
   readonly memoryBytes: number;
   readonly user: ChildUser | undefined;
+  /** The binary is of the service's own version, and knows its flags. */
+  readonly sameVersion: boolean;
 }
 
 const MIB = 1024 * 1024;
@@ -21,9 +23,9 @@ const MIB = 1024 * 1024;
  * Starts a child in a process group of its own. It inherits nothing of the service's environment but what user code may
  * see, and dies with the service even in the middle of an endless loop, where `setpriv` is there to ask the kernel.
  */
-export function launch({ binary, script, memoryBytes, user }: LaunchOptions): ChildProcess {
+export function launch({ binary, script, memoryBytes, user, sameVersion }: LaunchOptions): ChildProcess {
   const flags = [`--max-old-space-size=${Math.max(16, Math.floor(memoryBytes / MIB))}`, "--no-warnings"];
-  if (refusesInspector(binary)) flags.push("--disable-sigusr1");
+  if (sameVersion && REFUSES_INSPECTOR) flags.push("--disable-sigusr1");
   const command = [binary, ...flags, script];
   const [program = binary, ...args] = setpriv === undefined ? command : [setpriv, ...SETPRIV_FLAGS, ...command];
   return spawn(program, args, {
@@ -51,10 +53,8 @@ function findProgram(name: string): string | undefined {
   return undefined;
 }
 
-/** The signal that opens Node's inspector does nothing in Node 24 and later with this flag. Earlier ones may lack it. */
-function refusesInspector(binary: string): boolean {
-  return binary === process.execPath && process.allowedNodeEnvironmentFlags.has("--disable-sigusr1");
-}
+/** With this flag the signal that opens Node's inspector does nothing. Versions before 22.14 lack it. */
+const REFUSES_INSPECTOR = process.allowedNodeEnvironmentFlags.has("--disable-sigusr1");
 
 function inherited(host: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   const { PATH, NODE_PATH, UTC } = host;

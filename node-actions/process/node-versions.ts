@@ -5,7 +5,10 @@ import { Refusal } from "../refusal.ts";
 export class NodeVersions {
   readonly #binaries = new Map<string, string>();
 
-  /** `configured` = `20=/path/to/node,22=…`. The service's own Node is always there. */
+  /**
+   * `configured` = `20=/path/to/node,22=…`. The service's own version is always there; an entry for it replaces the
+   * binary, so that a service with capabilities of its own doesn't hand them to user code.
+   */
   constructor(configured: string) {
     for (const part of configured.split(",").filter((text) => text.trim() !== "")) {
       const match = /^\s*(\d+)\s*=\s*(\S+)\s*$/.exec(part);
@@ -14,12 +17,17 @@ export class NodeVersions {
       accessSync(binary, constants.X_OK);
       this.#binaries.set(major, binary);
     }
-    this.#binaries.set(ownMajor(), process.execPath);
+    if (!this.#binaries.has(ownMajor())) this.#binaries.set(ownMajor(), process.execPath);
+  }
+
+  /** Of the same version as the service. */
+  get own(): string {
+    return this.#binaries.get(ownMajor()) ?? process.execPath;
   }
 
   /** The binary for `node.nodeVersion` of `convex.json`, null = any. */
   binary(version: string | null): string {
-    if (version === null) return process.execPath;
+    if (version === null) return this.own;
     const binary = this.#binaries.get(version);
     if (binary !== undefined) return binary;
     const present = [...this.#binaries.keys()].toSorted().join(", ");

@@ -37,6 +37,7 @@ export interface Lease {
 /** Processes with one call each: some bound and idle, some prewarmed for whatever comes, the others at work. */
 export class ProcessPool {
   readonly #script: string;
+  readonly #ownBinary: string;
   readonly #user: ChildUser | undefined;
   readonly #settings: PoolSettings;
   readonly #log: Log;
@@ -50,12 +51,13 @@ export class ProcessPool {
   #memoryBytes: number;
   #closed = false;
 
-  constructor(script: string, user: ChildUser | undefined, settings: PoolSettings, log: Log) {
+  constructor(script: string, ownBinary: string, user: ChildUser | undefined, settings: PoolSettings, log: Log) {
     this.#script = script;
+    this.#ownBinary = ownBinary;
     this.#user = user;
     this.#settings = settings;
     this.#log = log;
-    this.#binary = process.execPath;
+    this.#binary = ownBinary;
     this.#memoryBytes = settings.defaultMemoryBytes;
     this.#prewarm();
   }
@@ -144,6 +146,7 @@ export class ProcessPool {
       script: this.#script,
       memoryBytes: this.#memoryBytes,
       user: this.#user,
+      sameVersion: this.#binary === this.#ownBinary,
     };
     return new ActionProcess(options, ({ executionId, error }) => {
       const { name, message, stack } = error;
