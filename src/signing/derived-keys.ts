@@ -2,10 +2,10 @@ const LABEL = "convection/node-actions/signing";
 
 /**
  * Signing keys of a deployment, as the text of a keys file (`keys.ts`): derived from its secrets by HKDF-SHA-256, the
- * present one first, so that the Node service holds nothing from which another key could be made.
+ * present one first and equal ones once (a rotation begins so), so that the Node service holds nothing from which another key could be made.
  */
 export async function derivedSigningKeys(secrets: readonly string[]): Promise<string> {
-  return JSON.stringify(await Promise.all(secrets.map(derivedKey)));
+  return JSON.stringify(await Promise.all([...new Set(secrets)].map(derivedKey)));
 }
 
 async function derivedKey(secret: string): Promise<{ readonly keyid: string; readonly key: string }> {
