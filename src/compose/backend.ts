@@ -6,6 +6,7 @@ import { DEFAULT_HTTP_SETTINGS, type HttpServices } from "../http/services.ts";
 import { Deployments } from "../runtime/code/deployments.ts";
 import { ActionRunner } from "../runtime/functions/action-runner.ts";
 import { Functions } from "../runtime/functions/functions.ts";
+import type { RuntimeEnvironment } from "../runtime/functions/environment.ts";
 import { QueryRunner } from "../runtime/functions/query-runner.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
 import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
@@ -25,13 +26,15 @@ export interface Backend {
   readonly siteUrl: string;
   readonly actions: ActionRunner;
   readonly transactor: TransactorClient;
+  readonly runtime: RuntimeEnvironment;
 }
 
 /** Everything a Worker isolate needs to answer requests, made from its bindings once. */
 export async function composeBackend(bindings: Bindings): Promise<Backend> {
   const core = composeCore(bindings);
   // Whatever ended the Worker before this one may have taken the Scheduler's alarm along.
-  keepAlive(schedulerClient(bindings).wake());
+  const scheduler = schedulerClient(bindings);
+  keepAlive(scheduler.wake());
   const { settings, identity, persistence, runtime, loader, logs } = core;
   const deployments = new Deployments({ persistence, loader, clock, leaseMs: settings.codeLeaseMs });
   const transactor = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME), logs);
@@ -42,6 +45,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
   const ports = deployPorts(core, bindings.LOADER, transactor, {
     onFlip: () => deployments.expire(),
     startBackground: () => {
+      keepAlive(scheduler.deployed());
       bindings.TRANSACTOR.getByName(TRANSACTOR_NAME)
         .startBackground()
         .catch((error: unknown) => log.error("background work was not started", error));
@@ -73,5 +77,5 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
       logHoldMs: settings.logHoldMs,
     },
   };
-  return { api: createApp(services), site: createSiteApp(), siteUrl: identity.siteUrl, actions, transactor };
+  return { api: createApp(services), site: createSiteApp(), siteUrl: identity.siteUrl, actions, transactor, runtime };
 }

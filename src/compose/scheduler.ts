@@ -1,5 +1,6 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { RunActionRequest } from "../protocol/scheduling.ts";
+import { Execution } from "../runtime/functions/execution.ts";
 import { runScheduledAction } from "../scheduler/scheduled-action.ts";
 import { type SchedulerComposition, SchedulerObject } from "../scheduler/scheduler-object.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
@@ -28,6 +29,7 @@ export class Scheduler extends SchedulerObject<Bindings> {
         due: (limit) => persistence.due(limit),
         runJob: (key, phase) => transactor.runJob({ v: 1, key, phase }),
         runAction: (key, call) => exports.ScheduledActions.run(JSON.stringify({ v: 1, key, call })),
+        runSystem: (call) => transactor.runSystem(call),
         clock,
         log,
         jitter,
@@ -45,12 +47,14 @@ export class Scheduler extends SchedulerObject<Bindings> {
 export class ScheduledActions extends WorkerEntrypoint<Bindings> {
   /** A `RunActionRequest`. Resolves when the end of the action is recorded. */
   async run(requestJson: string): Promise<void> {
-    const { actions, transactor } = await sharedBackend(this.env);
+    const { actions, transactor, runtime } = await sharedBackend(this.env);
     // Made by our own Scheduler.
     const request: RunActionRequest = JSON.parse(requestJson);
     await runScheduledAction(request, {
       runAction: (call) => actions.run(call),
       runSystem: (call) => transactor.runSystem(call),
+      log: (call, lines) => new Execution(runtime, call, "Action").progress(lines),
+      clock,
       sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     });
   }

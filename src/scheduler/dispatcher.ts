@@ -91,6 +91,11 @@ export class Dispatcher {
     this.#pump();
   }
 
+  /** Sets the alarm for something else. */
+  wakeIn(ms: number): void {
+    this.#alarm.by(this.#ports.clock.now() + ms);
+  }
+
   #learn(key: IndexKey, now: number): void {
     const { dueAt } = parseDueKey(key);
     if (dueAt > now) {

@@ -1,7 +1,13 @@
 import { z } from "zod";
-import { parseDueKey, SCHEDULED_FUNCTIONS } from "../engine/due-queue.ts";
+import { CRON_JOBS, parseDueKey, SCHEDULED_FUNCTIONS } from "../engine/due-queue.ts";
 import type { IndexKey } from "../engine/names.ts";
-import type { JobTables, SystemContext, SystemMutation, SystemWork } from "../runtime/scheduling/job-table.ts";
+import type {
+  JobResult,
+  JobTables,
+  SystemContext,
+  SystemMutation,
+  SystemWork,
+} from "../runtime/scheduling/job-table.ts";
 import {
   CANCEL_OP,
   FINISH_OP,
@@ -10,16 +16,22 @@ import {
   SCHEDULE_OP,
   SETTLE_OP,
   START_OP,
+  SYNC_CRONS_OP,
 } from "../runtime/scheduling/operations.ts";
 import { findJob, finishJob } from "../runtime/scheduling/run-job.ts";
 import { cancelFunction, scheduleFunction, type Scheduling } from "../runtime/scheduling/schedule.ts";
 import { SyscallArguments } from "../runtime/syscalls/arguments.ts";
 import { badRequest } from "../shared/coded-error.ts";
 import type { JsonValue } from "../shared/json.ts";
+import { cronJobRules } from "./cron-jobs.ts";
 import { lostReason } from "./lost-reason.ts";
 import { scheduledFunctionRules } from "./scheduled-functions.ts";
+import { syncCrons } from "./sync-crons.ts";
 
-const JOBS: JobTables = new Map([[SCHEDULED_FUNCTIONS, scheduledFunctionRules]]);
+const JOBS: JobTables = new Map([
+  [SCHEDULED_FUNCTIONS, scheduledFunctionRules],
+  [CRON_JOBS, cronJobRules],
+]);
 
 // Keys come from the queue, by way of our own Workers.
 const key = z.string().transform((text) => text as IndexKey);
@@ -54,28 +66,32 @@ const start = mutation(keyArgs, async (context, args) => {
 });
 
 /** The end of an action. Without effect when the job is over, because it was cancelled or given up as lost. */
-const finish = mutation(endArgs, async (context, { key: jobKey, error }) => {
-  const job = await findJob(JOBS, context, jobKey);
-  if (job?.step.kind !== "started") return false;
-  await finishJob(context, jobKey, job, error === null ? { ok: true } : { ok: false, error });
-  return true;
-});
+const finish = mutation(endArgs, (context, { key: jobKey, error }) =>
+  end(context, jobKey, "started", error === null ? { ok: true } : { ok: false, error }),
+);
 
 /** A job that was started and that nobody runs. */
-const lose = mutation(loseArgs, async (context, { key: jobKey, phase }) => {
-  const job = await findJob(JOBS, context, jobKey);
-  if (job?.step.kind !== "started") return false;
-  await finishJob(context, jobKey, job, { ok: false, error: lostReason(phase) });
-  return true;
-});
+const lose = mutation(loseArgs, (context, { key: jobKey, phase }) =>
+  end(context, jobKey, "started", { ok: false, error: lostReason(phase) }),
+);
 
 /** A job that can't be run. */
-const refuse = mutation(endArgs, async (context, { key: jobKey, error }) => {
+const refuse = mutation(endArgs, (context, { key: jobKey, error }) =>
+  end(context, jobKey, "run", { ok: false, error: error ?? "" }),
+);
+
+/** `false`: it was not at this step any more. Otherwise how it ended, and what its log should say. */
+async function end(
+  context: SystemContext,
+  jobKey: IndexKey,
+  from: "run" | "started",
+  result: JobResult,
+): Promise<JsonValue> {
   const job = await findJob(JOBS, context, jobKey);
-  if (job?.step.kind !== "run") return false;
-  await finishJob(context, jobKey, job, { ok: false, error: error ?? "" });
-  return true;
-});
+  if (job?.step.kind !== from) return false;
+  const warning = await finishJob(context, jobKey, job, result);
+  return { error: result.ok ? null : result.error, warning };
+}
 
 /** A job that is not to be run any more. */
 const settle = mutation(keyArgs, async (context, args) => {
@@ -96,6 +112,7 @@ export const SCHEDULER_WORK: SystemWork = {
     [LOSE_OP]: lose,
     [REFUSE_OP]: refuse,
     [SETTLE_OP]: settle,
+    [SYNC_CRONS_OP]: mutation(z.object({}), syncCrons),
   },
 };
 
