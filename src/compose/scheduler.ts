@@ -12,6 +12,9 @@ import { clock, jitter, log } from "./system.ts";
 const RETRY_INITIAL_MS = 200;
 const RETRY_MAX_MS = 60_000;
 
+/** Long enough for whatever else waits for its turn. */
+const PAUSE_MS = 10;
+
 /** Loopback bindings of this Worker, as far as they are used here. */
 interface Exports {
   readonly ScheduledActions: { run(requestJson: string): Promise<void> };
@@ -30,6 +33,8 @@ export class Scheduler extends SchedulerObject<Bindings> {
         runJob: (key, phase) => transactor.runJob({ v: 1, key, phase }),
         runAction: (key, call) => exports.ScheduledActions.run(JSON.stringify({ v: 1, key, call })),
         runSystem: (call) => transactor.runSystem(call),
+        persistence,
+        pause: () => new Promise((resolve) => setTimeout(resolve, PAUSE_MS)),
         clock,
         log,
         jitter,
@@ -38,6 +43,7 @@ export class Scheduler extends SchedulerObject<Bindings> {
         parallelism: settings.scheduledParallelism,
         retryInitialMs: RETRY_INITIAL_MS,
         retryMaxMs: RETRY_MAX_MS,
+        retentionMs: settings.scheduledRetentionMs,
       },
     };
   }

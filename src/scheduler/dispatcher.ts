@@ -91,9 +91,9 @@ export class Dispatcher {
     this.#pump();
   }
 
-  /** Sets the alarm for something else. */
-  wakeIn(ms: number): void {
-    this.#alarm.by(this.#ports.clock.now() + ms);
+  /** For something else that the object has to do. */
+  alarmBy(at: number): void {
+    this.#alarm.by(at);
   }
 
   #learn(key: IndexKey, now: number): void {

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { CRON_JOBS, parseDueKey, SCHEDULED_FUNCTIONS } from "../engine/due-queue.ts";
-import type { IndexKey } from "../engine/names.ts";
+import type { IndexKey, InternalId, TableId } from "../engine/names.ts";
 import type {
   JobResult,
   JobTables,
@@ -13,6 +13,7 @@ import {
   FINISH_OP,
   LOSE_OP,
   REFUSE_OP,
+  REMOVE_OP,
   SCHEDULE_OP,
   SETTLE_OP,
   START_OP,
@@ -26,6 +27,7 @@ import type { JsonValue } from "../shared/json.ts";
 import { cronJobRules } from "./cron-jobs.ts";
 import { lostReason } from "./lost-reason.ts";
 import { scheduledFunctionRules } from "./scheduled-functions.ts";
+import { isOverSince } from "./sweep.ts";
 import { syncCrons } from "./sync-crons.ts";
 
 const JOBS: JobTables = new Map([
@@ -44,6 +46,11 @@ const orderArgs = z.object({
 });
 const keyArgs = z.object({ key });
 const loseArgs = z.object({ key, phase: z.enum(["unknown", "starting", "running"]) });
+const removeArgs = z.object({
+  tableId: z.number().transform((id) => id as TableId),
+  ids: z.array(z.string().transform((id) => id as InternalId)),
+  before: z.number(),
+});
 const endArgs = z.object({ key, error: z.string().nullable() });
 
 const schedule = mutation(orderArgs, async (context, { request, ...order }) =>
@@ -101,6 +108,19 @@ const settle = mutation(keyArgs, async (context, args) => {
   return true;
 });
 
+/** Jobs that were over before a time. Others of the list stay. */
+const remove = mutation(removeArgs, async ({ transaction, deployment }, { tableId, ids, before }) => {
+  const table = deployment.catalog.tableById(tableId);
+  if (table?.name !== SCHEDULED_FUNCTIONS) return null;
+  await Promise.all(
+    ids.map(async (id) => {
+      const job = await transaction.system.get(table, id);
+      if (job !== null && isOverSince(job, before)) await transaction.system.replace(table, id, null);
+    }),
+  );
+  return null;
+});
+
 /** What the Transactor does for the Scheduler and for the actions that schedule. */
 export const SCHEDULER_WORK: SystemWork = {
   jobs: JOBS,
@@ -112,6 +132,7 @@ export const SCHEDULER_WORK: SystemWork = {
     [LOSE_OP]: lose,
     [REFUSE_OP]: refuse,
     [SETTLE_OP]: settle,
+    [REMOVE_OP]: remove,
     [SYNC_CRONS_OP]: mutation(z.object({}), syncCrons),
   },
 };

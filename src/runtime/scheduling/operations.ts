@@ -7,3 +7,4 @@ export const LOSE_OP = "jobs.lose";
 export const REFUSE_OP = "jobs.refuse";
 export const SETTLE_OP = "jobs.settle";
 export const SYNC_CRONS_OP = "jobs.syncCrons";
+export const REMOVE_OP = "jobs.remove";
