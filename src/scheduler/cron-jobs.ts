@@ -37,10 +37,18 @@ export function isSameSpec(job: JsonObject, spec: CronSpec): boolean {
   return canonical(job["spec"] ?? null) === canonical({ ...spec });
 }
 
+const NO_CRONS: ReadonlyMap<string, CronSpec> = new Map();
+
+/** By analysed module, which lives as long as its app does. */
+const parsed = new WeakMap<object, ReadonlyMap<string, CronSpec>>();
+
 /** Jobs of one component as the app declares them. */
 export function declaredCrons(app: App | null, component: string): ReadonlyMap<string, CronSpec> {
-  const json = app?.component(component)?.modules["crons.js"]?.crons ?? null;
-  return (json === null ? null : parseCronSpecs(json)) ?? new Map<string, CronSpec>();
+  const module = app?.component(component)?.modules["crons.js"];
+  if (module === undefined || module.crons === null) return NO_CRONS;
+  let crons = parsed.get(module);
+  if (crons === undefined) parsed.set(module, (crons = parseCronSpecs(module.crons) ?? NO_CRONS));
+  return crons;
 }
 
 export const cronJobRules: JobTable = {
@@ -89,12 +97,10 @@ function runOf(spec: CronSpec, component: string) {
   } as const;
 }
 
-function specOf(job: JsonObject): CronSpec {
-  const { spec } = job;
+function specOf({ spec }: JsonObject): CronSpec {
   if (spec === undefined || !isJsonObject(spec)) throw new Error("a cron job has its spec");
-  const [parsed] = parseCronSpecs(JSON.stringify({ job: spec }))?.values() ?? [];
-  if (parsed === undefined) throw new Error("a cron job's spec is one");
-  return parsed;
+  // Written by `newCronJob` and `changedCronJob`.
+  return spec as unknown as CronSpec;
 }
 
 function isRunning({ state }: JsonObject): boolean {
