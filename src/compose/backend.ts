@@ -1,5 +1,4 @@
 import { AdminKeys } from "../auth/admin-key.ts";
-import { noProviders } from "../auth/token-verifier.ts";
 import { createApp, createSiteApp } from "../http/app.ts";
 import { SystemRouting } from "../http/system-routing.ts";
 import { DEFAULT_HTTP_SETTINGS, type HttpServices } from "../http/services.ts";
@@ -7,8 +6,10 @@ import { Deployments } from "../runtime/code/deployments.ts";
 import { ActionRunner } from "../runtime/functions/action-runner.ts";
 import { Functions } from "../runtime/functions/functions.ts";
 import type { RuntimeEnvironment } from "../runtime/functions/environment.ts";
+import { HttpActionRunner } from "../runtime/functions/http-action-runner.ts";
 import { QueryRunner } from "../runtime/functions/query-runner.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
+import { composeTokens } from "./auth.ts";
 import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
 import { composeSystem } from "./system-functions.ts";
 import { composeTestFunctions } from "./test-functions.ts";
@@ -53,12 +54,19 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
   });
   const services: HttpServices = {
     functions,
+    httpActions: new HttpActionRunner(
+      runtime,
+      deployments,
+      { queries, actions, committer: transactor },
+      { responseBytes: settings.httpActionResponseBytes, keepAlive },
+    ),
     testFunctions: composeTestFunctions(core, bindings.LOADER, deployments),
     shapes: system,
     ...composePush(ports),
     logs,
     adminKeys: await AdminKeys.create(identity.instanceName, core.secrets),
-    tokens: noProviders,
+    tokens: composeTokens(core, deployments),
+    signingKeys: async () => runtime.jwtSigner.publicKeys((await deployments.current()).catalog.values),
     clock,
     random,
     log,
@@ -77,5 +85,12 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
       logHoldMs: settings.logHoldMs,
     },
   };
-  return { api: createApp(services), site: createSiteApp(), siteUrl: identity.siteUrl, actions, transactor, runtime };
+  return {
+    api: createApp(services),
+    site: createSiteApp(services),
+    siteUrl: identity.siteUrl,
+    actions,
+    transactor,
+    runtime,
+  };
 }
