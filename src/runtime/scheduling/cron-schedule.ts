@@ -69,6 +69,8 @@ function patternTimetable(pattern: string): Timetable {
 
 function parsed(pattern: string): Cron {
   try {
+    // The library knows names for some patterns too.
+    if (pattern.trim().split(/\s+/).length !== 5) throw new Error("it must have 5 fields");
     return new Cron(pattern, { mode: "5-part", utcOffset: 0 });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
