@@ -15,6 +15,7 @@ import { composeSystem } from "./system-functions.ts";
 import { composeTestFunctions } from "./test-functions.ts";
 import { composePush, deployPorts } from "./push.ts";
 import { composeCore } from "./runtime.ts";
+import { cancelJob } from "../scheduler/cancel-job.ts";
 import { schedulerClient } from "./scheduler-client.ts";
 import { clock, keepAlive, log, random } from "./system.ts";
 
@@ -63,6 +64,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
     testFunctions: composeTestFunctions(core, bindings.LOADER, deployments),
     shapes: system,
     ...composePush(ports),
+    jobs: { cancel: (component, id) => cancelJob(transactor, component, id) },
     logs,
     adminKeys: await AdminKeys.create(identity.instanceName, core.secrets),
     tokens: composeTokens(core, deployments),

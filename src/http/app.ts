@@ -11,6 +11,7 @@ import { errorResponse } from "./errors.ts";
 import { functionRoutes } from "./functions.ts";
 import type { HttpContext, HttpEnv } from "./hono-env.ts";
 import { answerByHttpAction } from "./http-actions.ts";
+import { jobRoutes } from "./jobs.ts";
 import { logRoutes } from "./logs.ts";
 import { testFunctionRoutes } from "./test-function.ts";
 import { toolRoutes } from "./tools.ts";
@@ -42,6 +43,7 @@ export function createApp(services: HttpServices): Hono<HttpEnv> {
     ["/api", deployRoutes(services)],
     ["/api", environmentRoutes(services)],
     ["/api", adminRoutes(services)],
+    ["/api", jobRoutes(services)],
     ["/api", logRoutes(services)],
     ["/api", testFunctionRoutes(services)],
     ["/api", toolRoutes(services)],

@@ -43,6 +43,7 @@ async function makeApp(secret: string) {
     httpActions: { serve: () => Promise.resolve({ kind: "disabled" }) },
     push,
     environment: { update: () => Promise.resolve() },
+    jobs: { cancel: () => Promise.resolve() },
     logs,
     testFunctions: { runQuery: ({ args }) => Promise.resolve({ ok: true, value: args, logLines: [] }) },
     shapes: { shapes: () => Promise.resolve({ ok: true, value: "{}", logLines: [] }) },

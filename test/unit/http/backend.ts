@@ -112,6 +112,7 @@ export function backend(settings: Partial<HttpSettings> = {}) {
     httpActions: { serve: () => Promise.resolve({ kind: "disabled" }) },
     push,
     environment: { update: async (more) => void changes.push(...more) },
+    jobs: { cancel: () => Promise.resolve() },
     logs,
     testFunctions: { runQuery: (call) => functions.runTest(call) },
     shapes: { shapes: () => Promise.resolve({ ok: true, value: `{"messages":{"type":"Never"}}`, logLines: [] }) },
