@@ -79,6 +79,19 @@ export interface LogReader {
   read(request: LogRequest): Promise<LogBatch>;
 }
 
+/** Sockets of the sync protocol. */
+export interface SyncService {
+  /** Opens one for a client that asked for an upgrade: the 101 with its end of the socket. */
+  connect(client: SocketClient): Promise<Response>;
+}
+
+export interface SocketClient {
+  readonly ip: string | null;
+  readonly userAgent: string | null;
+  /** Whether it puts Transitions together from chunks. */
+  readonly chunks: boolean;
+}
+
 export interface HttpSettings {
   readonly instanceName: string;
   /** Version of this backend, as `/version` tells it. */
@@ -118,6 +131,7 @@ export interface HttpServices {
   readonly environment: EnvironmentService;
   readonly jobs: JobService;
   readonly logs: LogReader;
+  readonly sync: SyncService;
   readonly testFunctions: TestFunctionService;
   readonly shapes: ShapeService;
   readonly adminKeys: AdminKeys;

@@ -1,11 +1,14 @@
 import { join } from "node:path";
+import { ConvexClient } from "convex/browser";
+import { anyApi } from "convex/server";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { AdminKeys } from "../../../src/auth/admin-key.ts";
 import { ApiClient, valueOf } from "../../support/api-client.ts";
 import { type TestBackend, startBackend } from "../../support/backend.ts";
 import { freshRun } from "../../support/function-client.ts";
 import { FIXTURES } from "../../support/paths.ts";
-import { eventually, Jobs } from "../../support/scheduled-jobs.ts";
+import { eventually, type Job, Jobs } from "../../support/scheduled-jobs.ts";
+import { Updates } from "../../support/updates.ts";
 
 /** Where jobs are scheduled and looked at besides queries, mutations and actions of the app: components, HTTP, admins. */
 
@@ -119,3 +122,18 @@ test("P-S-6 the dashboard's list shows what is not over, with its time and argum
   expect(JSON.stringify(page)).not.toContain('"success"');
   expect((await list({ udfPath: "work.js:other" })).page).toEqual([]);
 });
+
+test("P-D-12 P-S-6 a subscribed client sees a job go from state to state", async () => {
+  await using client = connected();
+  const states = new Updates<string>();
+  const id = await jobs.schedule("work:act", { run: freshRun(), tag: "live", ms: 500 }, { after: 500 });
+  client.value.onUpdate(anyApi["jobs"]!["job"]!, { id }, (job: Job | null) => states.add(job?.state.kind ?? "gone"));
+  expect(await states.next()).toBe("pending");
+  expect(await states.next()).toBe("inProgress");
+  expect(await states.next()).toBe("success");
+});
+
+function connected(): AsyncDisposable & { readonly value: ConvexClient } {
+  const value = new ConvexClient(backend.url, { skipConvexDeploymentUrlCheck: true });
+  return { value, [Symbol.asyncDispose]: () => value.close() };
+}

@@ -45,6 +45,7 @@ async function makeApp(secret: string) {
     environment: { update: () => Promise.resolve() },
     jobs: { cancel: () => Promise.resolve() },
     logs,
+    sync: { connect: () => Promise.resolve(new Response(null, { status: 200 })) },
     testFunctions: { runQuery: ({ args }) => Promise.resolve({ ok: true, value: args, logLines: [] }) },
     shapes: { shapes: () => Promise.resolve({ ok: true, value: "{}", logLines: [] }) },
     adminKeys: await AdminKeys.create("convection", [secret]),
