@@ -52,9 +52,9 @@ const authenticate = z.discriminatedUnion("tokenType", [
     baseVersion: u32,
     tokenType: z.literal("Admin"),
     value: z.string(),
-    impersonating: z.unknown(),
+    impersonating: z.unknown().optional(),
     /** What Rust calls it. */
-    acting_as: z.unknown(),
+    acting_as: z.unknown().optional(),
   }),
 ]);
 

@@ -6,6 +6,7 @@ import { type Identity, isPrivileged } from "../protocol/identity.ts";
 import type { ServerMessage } from "../protocol/sync.ts";
 import type { CommitPush } from "../protocol/sync-calls.ts";
 import { errorMessage, logLineText } from "../runtime/functions/outcome-text.ts";
+import { must } from "../shared/assert.ts";
 import { CodedError } from "../shared/coded-error.ts";
 import { parseFunctionPath } from "../values/function-path.ts";
 import { transitionFrames } from "./chunks.ts";
@@ -13,12 +14,14 @@ import { INTERNAL_ERROR, retryable } from "./closing.ts";
 import { Coalesced } from "./coalesced.ts";
 import type { Connection, ExecutedQuery, ShardParts } from "./ports.ts";
 import { QueryRuns, type Waiter } from "./query-runs.ts";
+import type { ShardSnapshot, StoredClient, StoredQuery } from "./snapshot.ts";
 import { encodeServerMessage, queryFailed, queryUpdated } from "./server-frames.ts";
 import {
   Session,
   type SessionParts,
   type SessionRequest,
   type SessionResult,
+  type SessionState,
   type SessionUpdate,
   type SessionWork,
   type Settled,
@@ -48,6 +51,7 @@ export type Query = SubscribedQuery<Client>;
 
 /** One socket and its part in the shard. */
 export class Client {
+  readonly id: string;
   readonly connection: Connection;
   readonly session: Session;
   readonly queries = new Map<number, Query>();
@@ -58,7 +62,8 @@ export class Client {
   slowSince: number | null = null;
   freshening = false;
 
-  constructor(connection: Connection, session: Session) {
+  constructor(id: string, connection: Connection, session: Session) {
+    this.id = id;
     this.connection = connection;
     this.session = session;
   }
@@ -132,19 +137,62 @@ export class Shard {
     return true;
   }
 
-  connect(connection: Connection): Client {
-    return this.adopt(connection, new Session(this.#sessionParts));
-  }
-
-  /** A socket whose session was kept elsewhere. */
-  adopt(connection: Connection, session: Session): Client {
-    const client = new Client(connection, session);
+  /** `id` is unique among the sockets of the shard. */
+  connect(id: string, connection: Connection): Client {
+    const client = new Client(id, connection, new Session(this.#sessionParts));
     this.#clients.add(client);
     return client;
   }
 
-  get sessionParts(): SessionParts {
-    return this.#sessionParts;
+  /** Null while something is under way, or when somebody is not up to date. */
+  snapshot(): ShardSnapshot | null {
+    const { ts } = this;
+    if (ts === null || !this.idle) return null;
+    const queries: StoredQuery[] = [];
+    for (const { id, call, audience, journal, current } of this.#subscriptions.queries()) {
+      if (current === null || current.until !== null) return null;
+      const { from, fingerprint, readsIdentity, reads } = current;
+      queries.push({ id, call, identity: audience.identity, journal, from, fingerprint, readsIdentity, reads });
+    }
+    const clients: StoredClient[] = [];
+    for (const { id, session, queries: joined } of this.#clients) {
+      const { state } = session;
+      for (const { queryId, sent } of state.queries) {
+        if (sent === null || joined.get(queryId)?.current?.fingerprint !== sent) return null;
+      }
+      clients.push({ id, session: state, queries: [...joined].map(([queryId, query]) => [queryId, query.id]) });
+    }
+    return { ts, queries, clients };
+  }
+
+  /** Goes on from a snapshot. Before anything else happens here. */
+  restore({ ts, queries, clients }: ShardSnapshot, connectionOf: (id: string) => Connection): void {
+    this.#subscriptions.start(ts);
+    const restored = new Map<number, Query>();
+    for (const { id, call, identity, journal, ...version } of queries) {
+      const current = { ...version, until: null, text: null, journal };
+      restored.set(id, this.#subscriptions.restore(id, call, audienceOf(identity), journal, current));
+    }
+    for (const { id, session, queries: joined } of clients) {
+      const members = joined.map(([queryId, query]) => [queryId, must(restored.get(query), "stored query")] as const);
+      const byId = new Map(members);
+      const state: SessionState = {
+        ...session,
+        queries: session.queries.map((query) => ({
+          ...query,
+          sent: byId.get(query.queryId)?.current?.fingerprint ?? null,
+        })),
+      };
+      const client = new Client(id, connectionOf(id), new Session(this.#sessionParts, state));
+      this.#clients.add(client);
+      for (const [queryId, query] of members) {
+        client.queries.set(queryId, query);
+        query.members.add(client);
+      }
+      client.joined = { querySet: state.received.querySet, identity: state.received.identity };
+    }
+    // Of sockets that were closed meanwhile.
+    for (const query of restored.values()) if (query.members.size === 0) this.#subscriptions.drop(query);
   }
 
   message(client: Client, text: string): void {

@@ -81,7 +81,11 @@ export class Subscriptions<Member> {
 
   leave(query: SubscribedQuery<Member>, member: Member): void {
     query.members.delete(member);
-    if (query.members.size > 0) return;
+    if (query.members.size === 0) this.drop(query);
+  }
+
+  /** Nobody subscribes to it any more. */
+  drop(query: SubscribedQuery<Member>): void {
     this.#queries.delete(query);
     this.#unregister(query);
     if (query.current !== null) this.#watch(query, query.current.reads, []);
