@@ -1,4 +1,5 @@
 import type { LogsStub } from "../logs/messages.ts";
+import type { SchedulerStub } from "../scheduler/scheduler-client.ts";
 import type { SearchStub } from "../search/messages.ts";
 import type { VectorizeBinding } from "../search/vectorize/binding.ts";
 import type { TransactorStub } from "../transactor/transactor-client.ts";
@@ -12,6 +13,7 @@ export interface Bindings {
   readonly CODE: R2Bucket;
   readonly LOADER: WorkerLoader;
   readonly TRANSACTOR: TransactorNamespace;
+  readonly SCHEDULER: { getByName(name: string): SchedulerStub };
   /** Function log. */
   readonly LOGS: { getByName(name: string): LogsStub };
   /** Sockets of clients. */
@@ -36,6 +38,7 @@ export interface SyncStub {
 }
 
 export const TRANSACTOR_NAME = "transactor";
+export const SCHEDULER_NAME = "scheduler";
 export const LOGS_NAME = "logs";
 
 export function syncName(shard: number): string {

@@ -66,6 +66,11 @@ export interface EnvironmentService {
   update(changes: readonly EnvironmentChange[]): Promise<void>;
 }
 
+export interface JobService {
+  /** Cancels a scheduled function of a component; one that is over stays as it is. */
+  cancel(component: string, id: string): Promise<void>;
+}
+
 /** Log of function executions, for `npx convex logs` and the dashboard (`wire.md` §6). */
 export interface LogReader {
   /**
@@ -128,6 +133,7 @@ export interface HttpServices {
   readonly httpActions: HttpActionService;
   readonly push: PushService;
   readonly environment: EnvironmentService;
+  readonly jobs: JobService;
   readonly logs: LogReader;
   readonly sync: SyncService;
   readonly testFunctions: TestFunctionService;
