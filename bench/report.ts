@@ -4,12 +4,14 @@ import { join } from "node:path";
 import type { Compared } from "./comparison.ts";
 import type { CostTable } from "./costs.ts";
 import type { Growth } from "./growth.ts";
+import type { SyncReport } from "./sync.ts";
 import type { Workload } from "./target.ts";
 
 export interface Report {
   readonly compared: readonly Compared[];
   readonly growth: Growth;
   readonly costs: CostTable;
+  readonly sync: SyncReport;
   readonly hotCounter: { readonly acknowledged: number; readonly stored: number };
   readonly rounds: number;
   readonly milliseconds: number;
@@ -58,6 +60,8 @@ export function markdown(report: Report): string {
     `Hot counter: ${report.hotCounter.acknowledged} increments acknowledged, ${report.hotCounter.stored} stored.`,
     "",
     ...growthLines(report.growth),
+    "",
+    ...syncLines(report.sync),
     "",
     ...costLines(report.costs),
     "",
@@ -145,4 +149,26 @@ function costLines({ rows, loaderIds }: CostTable): string[] {
 function table(heading: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
   const line = (cells: readonly (string | number)[]): string => `| ${cells.join(" | ")} |`;
   return [line(heading), line(heading.map(() => "---")), ...rows.map(line)];
+}
+
+/** Live queries beside a hand-written object that broadcasts a counter from its own storage. */
+export function syncLines({ delivery, runs, idle, growth }: SyncReport): string[] {
+  const ms = (value: number): string => value.toFixed(2);
+  return [
+    "Write to update at a subscriber, ms; the baseline is one Durable Object that broadcasts.",
+    "",
+    "| subscribers | baseline p50 | ours p50 | ratio | after the answer p50 | baseline p99 | ours p99 | ratio |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ...delivery.map(
+      ({ subscribers, baseline, convection }) =>
+        `| ${subscribers} | ${ms(baseline.p50)} | ${ms(convection.p50)} | ${ms(convection.p50 / baseline.p50)} | ` +
+        `${ms(convection.afterAnswerP50)} | ${ms(baseline.p99)} | ${ms(convection.p99)} | ${ms(convection.p99 / baseline.p99)} |`,
+    ),
+    "",
+    `The query of the most subscribers ran ${runs.runs} times for ${runs.commits} commits.`,
+    `An idle socket with one query takes ${(idle.bytesEach / 1024).toFixed(1)} KiB of the runtime (${idle.sockets} sockets).`,
+    `A commit beside ${growth.subscriptions[0]} subscriptions that it does not touch takes ${ms(growth.p50Ms[0])} ms and ` +
+      `${growth.cpuMicroseconds[0].toFixed(0)} µs of CPU, beside ${growth.subscriptions[1]} it takes ` +
+      `${ms(growth.p50Ms[1])} ms and ${growth.cpuMicroseconds[1].toFixed(0)} µs.`,
+  ];
 }

@@ -9,7 +9,8 @@ import { startConvection } from "./convection-target.ts";
 import { measureCosts } from "./costs.ts";
 import { measureGrowth } from "./growth.ts";
 import { LoadGenerator } from "./load-generator.ts";
-import { markdown, type Report, writeReport } from "./report.ts";
+import { markdown, type Report, syncLines, writeReport } from "./report.ts";
+import { FULL_SYNC, measureSync, QUICK_SYNC } from "./sync.ts";
 import { isWorkload, WORKLOADS } from "./target.ts";
 
 interface Plan {
@@ -26,18 +27,30 @@ const QUICK: Plan = { rounds: 1, warmUpMs: 200, milliseconds: 200, growth: [1000
 const { values } = parseArgs({ options: { quick: { type: "boolean" }, only: { type: "string" } } });
 const plan = values.quick === true ? QUICK : FULL;
 const only = values.only?.split(",");
-const unknown = only?.find((name) => !isWorkload(name));
-if (unknown !== undefined) throw new Error(`no such workload: ${unknown}. There are ${WORKLOADS.join(", ")}`);
+const unknown = only?.find((name) => name !== "sync" && !isWorkload(name));
+if (unknown !== undefined) throw new Error(`no such workload: ${unknown}. There are ${WORKLOADS.join(", ")}, sync`);
 
 await build();
 await using generator = new LoadGenerator();
 const { compared, hotCounter } = await measureSpeed(generator);
+const syncPlan = plan === FULL ? FULL_SYNC : QUICK_SYNC;
+if (only?.includes("sync") === true) console.log(syncLines(await measureSync(syncPlan)).join("\n"));
 if (only === undefined) {
   console.log("growth ...");
   const growth = await measureGrowth(generator, plan.growth, plan.rounds, plan.milliseconds);
   console.log("costs ...");
   const costs = await measureCosts();
-  const report: Report = { compared, growth, costs, hotCounter, rounds: plan.rounds, milliseconds: plan.milliseconds };
+  console.log("sync ...");
+  const sync = await measureSync(syncPlan);
+  const report: Report = {
+    compared,
+    growth,
+    costs,
+    sync,
+    hotCounter,
+    rounds: plan.rounds,
+    milliseconds: plan.milliseconds,
+  };
   if (plan === FULL) writeReport(join(import.meta.dirname, "RESULTS.md"), report);
   console.log(markdown(report));
 }

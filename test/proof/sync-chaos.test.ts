@@ -104,6 +104,8 @@ test("CHAOS1 P-R-4 every client ends with the right state, each mutation applied
     );
   }
   expect(half).toEqual([]);
+  // Everybody was cut off, again and again.
+  for (const { client } of clients) expect(client.connectionState().connectionCount).toBeGreaterThan(4);
   await Promise.all(clients.map(({ client }) => client.close()));
 });
 
