@@ -1,5 +1,4 @@
 import { AdminKeys } from "../auth/admin-key.ts";
-import { noProviders } from "../auth/token-verifier.ts";
 import { authenticate } from "../auth/authorization.ts";
 import { createApp, createSiteApp } from "../http/app.ts";
 import { SystemRouting } from "../http/system-routing.ts";
@@ -7,16 +6,18 @@ import { DEFAULT_HTTP_SETTINGS, type HttpServices } from "../http/services.ts";
 import { Deployments } from "../runtime/code/deployments.ts";
 import { ActionRunner } from "../runtime/functions/action-runner.ts";
 import { Functions } from "../runtime/functions/functions.ts";
+import { HttpActionRunner } from "../runtime/functions/http-action-runner.ts";
 import { QueryRunner } from "../runtime/functions/query-runner.ts";
 import { FunctionServer } from "../sync/function-server.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
+import { composeTokens } from "./auth.ts";
 import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
 import { composeSystem } from "./system-functions.ts";
 import { composeSockets } from "./sockets.ts";
 import { composeTestFunctions } from "./test-functions.ts";
 import { composePush, deployPorts } from "./push.ts";
 import { composeCore } from "./runtime.ts";
-import { clock, log, random } from "./system.ts";
+import { clock, keepAlive, log, random } from "./system.ts";
 
 const VERSION = "0.1.0";
 
@@ -49,13 +50,20 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
   });
   const services: HttpServices = {
     functions,
+    httpActions: new HttpActionRunner(
+      runtime,
+      deployments,
+      { queries, actions, committer: transactor },
+      { responseBytes: settings.httpActionResponseBytes, keepAlive },
+    ),
     testFunctions: composeTestFunctions(core, bindings.LOADER, deployments),
     shapes: system,
     ...composePush(ports),
     logs,
     sync: composeSockets(bindings, settings.syncShards),
     adminKeys: await AdminKeys.create(identity.instanceName, core.secrets),
-    tokens: noProviders,
+    tokens: composeTokens(core, deployments),
+    signingKeys: async () => runtime.jwtSigner.publicKeys((await deployments.current()).catalog.values),
     clock,
     random,
     log,
@@ -81,5 +89,5 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
     authenticate: (credentials) => authenticate(credentials, services),
     log,
   });
-  return { api: createApp(services), site: createSiteApp(), syncWork, siteUrl: identity.siteUrl };
+  return { api: createApp(services), site: createSiteApp(services), syncWork, siteUrl: identity.siteUrl };
 }

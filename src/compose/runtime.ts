@@ -18,8 +18,10 @@ import { Admission } from "../runtime/admission.ts";
 import type { CodeSource } from "../runtime/code/code-source.ts";
 import { type Deployment, DeploymentLoader, type VariableReader } from "../runtime/code/deployments.ts";
 import { Isolates } from "../runtime/code/isolates.ts";
+import { realmBundle } from "../runtime/code/realm-bundle.ts";
 import { SealedCursors } from "../runtime/cursors.ts";
 import type { RuntimeEnvironment } from "../runtime/functions/environment.ts";
+import { JwtSigner } from "../runtime/functions/jwt-signer.ts";
 import type { FunctionHandles } from "../runtime/functions/reference.ts";
 import { SealedText } from "../runtime/sealed-text.ts";
 import { MasterSecret } from "../runtime/secret.ts";
@@ -106,6 +108,8 @@ export function composeCore(bindings: Bindings): Core {
       ),
     },
     instanceName: identity.instanceName,
+    jwtSigner: new JwtSigner((name, value) => cipher.open(name, value)),
+    cloudUrl: identity.cloudUrl,
   };
   const variables = variableReader(cipher, builtinVariables);
   const loader = new DeploymentLoader(source, variables, schemaLimits(settings));
@@ -141,6 +145,7 @@ function codeSource(store: CodeStore): CodeSource {
   return {
     app: async (version) => must(await store.app(version), `app version ${version} in the code bucket`),
     bundle: async (key) => must(await store.bundle(key), `${key} in the code bucket`),
+    realms: async (key) => must(await realmBundle(store, key), `${key} in the code bucket`),
     sourceMap: (key) => store.sourceMap(key),
   };
 }

@@ -1,5 +1,6 @@
 import type { AppVersion, ComponentVersion, ModuleReference } from "../protocol/app.ts";
 import { must } from "../shared/assert.ts";
+import { realmBundle } from "../runtime/code/realm-bundle.ts";
 import type { Clock } from "../shared/clock.ts";
 import { toHex } from "../shared/bytes.ts";
 import type { JsonObject } from "../shared/json.ts";
@@ -56,7 +57,11 @@ export async function storeAppVersion(
       .filter((module) => !stored.has(module.hash))
       .map((module) => code.putModule(module.hash, module.source, module.sourceMap)),
   );
-  if (active?.bundleKey !== app.bundleKey) await code.putBundle(app.bundleKey, isolateSources(modules));
+  if (active?.bundleKey !== app.bundleKey) {
+    await code.putBundle(app.bundleKey, isolateSources(modules));
+    // Now, so that the first call does not wait for it.
+    await realmBundle(code, app.bundleKey);
+  }
   await code.putApp(app);
 }
 

@@ -138,6 +138,8 @@ export interface HostCapability {
   tables(): Promise<string>;
   /** Actions only: JSON text of `LogLine[]`, sent as they are printed. */
   log(lines: string): Promise<void>;
+  /** HTTP actions only: the last byte and the last line have been sent. */
+  finished(): Promise<void>;
   /** Actions only: bytes in, storage id out, and back. Refused until file storage exists. */
   storeBlob(bytes: ArrayBuffer, contentType: string | null, sha256: string | null): Promise<string>;
   getBlob(storageId: string): Promise<{ readonly bytes: ArrayBuffer; readonly contentType: string | null } | null>;

@@ -5,7 +5,7 @@ import { toHex } from "../../shared/bytes.ts";
 import { uncaught } from "../functions/failure.ts";
 import { type HarnessCode, isolateModules, MAIN_MODULE } from "../isolate/main-module.ts";
 import { ISOLATE_COMPATIBILITY_DATE, ISOLATE_COMPATIBILITY_FLAGS } from "./isolates.ts";
-import { mapFrames, parseSourceMap } from "./source-map.ts";
+import { mapFrames, plainMap } from "./source-map.ts";
 import { startFailure } from "./start-failure.ts";
 
 /** Evaluates pushed code in an isolate that nobody else uses and that is thrown away: no rights, no network. */
@@ -38,7 +38,7 @@ export class IsolateAnalyzer {
       compatibilityDate: ISOLATE_COMPATIBILITY_DATE,
       compatibilityFlags: ISOLATE_COMPATIBILITY_FLAGS,
       mainModule: MAIN_MODULE,
-      modules: isolateModules(this.#harness, sources),
+      modules: isolateModules(this.#harness, sources, "analysis"),
       env: environment,
       globalOutbound: null,
     });
@@ -58,7 +58,7 @@ export class IsolateAnalyzer {
   describe(error: ThrownError, sourceMap: (module: string) => string | undefined): string {
     const frames = mapFrames(error.stack ?? "", (file) => {
       const text = sourceMap(file);
-      return text === undefined ? null : parseSourceMap(text);
+      return text === undefined ? null : plainMap(text);
     });
     return [uncaught(error), ...frames].join("\n");
   }

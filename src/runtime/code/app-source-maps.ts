@@ -1,12 +1,13 @@
-import type { TraceMap } from "@jridgewell/trace-mapping";
 import type { AppVersion } from "../../protocol/app.ts";
 import type { CodeSource } from "./code-source.ts";
-import { parseSourceMap, type SourceMaps } from "./source-map.ts";
+import { originalColumn, realmModule } from "./realm-module.ts";
+import { type ModuleMap, parseSourceMap, type SourceMaps } from "./source-map.ts";
 
 /** Parsed maps by R2 key. Content-addressed, so never stale; bounded, since one map can be megabytes. */
-const parsed = new Map<string, TraceMap | null>();
+const parsed = new Map<string, ModuleMap | null>();
 const MAX_PARSED = 64;
 
+/** From what runs, which is rewritten (`realm-module.ts`), to what was pushed, and from there to the sources. */
 export function sourceMapsOf(code: CodeSource, app: AppVersion): SourceMaps {
   return {
     async sourceMap(key) {
@@ -14,11 +15,20 @@ export function sourceMapsOf(code: CodeSource, app: AppVersion): SourceMaps {
       if (mapKey === undefined) return null;
       const known = parsed.get(mapKey);
       if (known !== undefined) return known;
-      const text = await code.sourceMap(mapKey);
-      const map = text === null ? null : parseSourceMap(text);
+      const [text, sources] = await Promise.all([code.sourceMap(mapKey), code.bundle(app.bundleKey)]);
+      const source = sources[key];
+      const map = text === null || source === undefined ? null : rewrittenMap(key, source, text);
       if (parsed.size >= MAX_PARSED) parsed.clear();
       parsed.set(mapKey, map);
       return map;
     },
+  };
+}
+
+function rewrittenMap(key: string, source: string, text: string): ModuleMap {
+  const { edits } = realmModule(key, source);
+  return {
+    map: parseSourceMap(text),
+    pushedColumn: (line, column) => originalColumn(source, edits, line, column),
   };
 }

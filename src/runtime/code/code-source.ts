@@ -4,7 +4,9 @@ import type { AppVersion } from "../../protocol/app.ts";
 export interface CodeSource {
   /** Throws when the version is unknown: the catalog never names one that was not stored first. */
   app(version: string): Promise<AppVersion>;
-  /** Sources of every isolate module by key. */
+  /** Sources of every isolate module by key, as pushed. */
   bundle(key: string): Promise<Readonly<Record<string, string>>>;
+  /** The same modules rewritten for calls (`realm-module.ts`). `key` is the bundle's. */
+  realms(key: string): Promise<Readonly<Record<string, string>>>;
   sourceMap(key: string): Promise<string | null>;
 }

@@ -3,6 +3,7 @@ import type { ModuleReference } from "../../protocol/app.ts";
 import { must } from "../../shared/assert.ts";
 import { type HarnessCode, isolateModules, MAIN_MODULE, type ModuleSource } from "../isolate/main-module.ts";
 import type { App } from "./app.ts";
+import { realmSources } from "./realm-bundle.ts";
 import type { CodeSource } from "./code-source.ts";
 import { componentVariables, type Variables } from "./variables.ts";
 
@@ -51,7 +52,9 @@ export class Isolates implements IsolateSource {
     runtime: IsolateRuntime,
     extra: Readonly<Record<string, string>> = {},
   ): Promise<WorkerLoaderWorkerCode> {
-    const sources = { ...(await this.#code.bundle(app.version.bundleKey)), ...extra };
+    const sources = await this.#code.realms(app.version.bundleKey);
+    const added = Object.entries(realmSources(extra)).map(([key, source]) => ({ key, source }));
+    const kept = app.version.modules.filter(({ key }) => !Object.hasOwn(extra, key));
     const environment: IsolateEnv = {
       variables: componentVariables(app.version, variables),
       importSeed: app.version.importSeed,
@@ -62,7 +65,7 @@ export class Isolates implements IsolateSource {
       compatibilityDate: ISOLATE_COMPATIBILITY_DATE,
       compatibilityFlags: ISOLATE_COMPATIBILITY_FLAGS,
       mainModule: MAIN_MODULE,
-      modules: isolateModules(this.#source, isolateSources(app.version.modules, sources)),
+      modules: isolateModules(this.#source, [...isolateSources(kept, sources), ...added], "calls"),
       env: environment,
       // Left out for actions: they inherit the backend's network. Queries and mutations have none.
       ...(runtime === "database" ? { globalOutbound: null } : {}),

@@ -3,7 +3,18 @@ import { originalPositionFor, TraceMap } from "@jridgewell/trace-mapping";
 /** Where frames of one module point to. `null` when the module was pushed without a source map. */
 export interface SourceMaps {
   /** `key` is the module's key in the isolate's table. */
-  sourceMap(key: string): Promise<TraceMap | null>;
+  sourceMap(key: string): Promise<ModuleMap | null>;
+}
+
+export interface ModuleMap {
+  readonly map: TraceMap;
+  /** Column of the pushed module for one of the module that ran, both from 0. Lines, from 1, are the same. */
+  pushedColumn(line: number, column: number): number;
+}
+
+/** Of a module that runs as it was pushed. */
+export function plainMap(text: string): ModuleMap {
+  return { map: parseSourceMap(text), pushedColumn: (_line, column) => column };
 }
 
 export function parseSourceMap(text: string): TraceMap {
@@ -52,7 +63,7 @@ function displayFile(source: string, moduleKey: string): string {
 /** `mapFrames` with maps that have to be fetched: only those of files in the stack are. */
 export async function mapStack(stack: string, maps: SourceMaps): Promise<string[]> {
   const files = new Set(stack.split("\n").flatMap((line) => parseFrame(line)?.file ?? []));
-  const loaded = new Map<string, TraceMap | null>();
+  const loaded = new Map<string, ModuleMap | null>();
   for (const file of files) loaded.set(file, await maps.sourceMap(file));
   return mapFrames(stack, (file) => loaded.get(file) ?? null);
 }
@@ -61,14 +72,15 @@ export async function mapStack(stack: string, maps: SourceMaps): Promise<string[
  * The frames of a V8 stack as the developer knows them: one `    at …` line each, source-mapped, internal frames
  * removed from both ends, frames without a source map dropped (`abi.md` §5.5). Empty when nothing is left.
  */
-export function mapFrames(stack: string, sourceMap: (file: string) => TraceMap | null): string[] {
+export function mapFrames(stack: string, sourceMap: (file: string) => ModuleMap | null): string[] {
   const mapped: { readonly text: string; readonly internal: boolean }[] = [];
   for (const line of stack.split("\n")) {
     const frame = parseFrame(line);
     if (frame === null) continue;
     const map = sourceMap(frame.file);
     if (map === null) continue;
-    const position = originalPositionFor(map, { line: frame.line, column: Math.max(0, frame.column - 1) });
+    const column = map.pushedColumn(frame.line, Math.max(0, frame.column - 1));
+    const position = originalPositionFor(map.map, { line: frame.line, column });
     if (position.source === null || position.line === null) continue;
     const location = `${displayFile(position.source, frame.file)}:${position.line}:${(position.column ?? 0) + 1}`;
     const described = frame.description === "" || frame.description === "async" ? "" : frame.description;

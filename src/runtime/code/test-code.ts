@@ -61,8 +61,9 @@ export class TestCode implements CurrentDeployment, IsolateSource {
     const key = moduleKey(app.version, component, path);
     const code = await this.#isolates.workerCode(app, variables, runtime, {
       [key]: source.replaceAll(WRAPPERS, `${"../".repeat(key.split("/").length - 1)}${WRAPPERS_KEY}`),
+      [WRAPPERS_KEY]: this.#wrappers,
     });
-    const worker = this.#loader.load({ ...code, modules: { ...code.modules, [WRAPPERS_KEY]: { js: this.#wrappers } } });
+    const worker = this.#loader.load(code);
     // The loader's types know the entrypoint class only by name; the contract is `src/protocol/invocation.ts`.
     const harness = worker.getEntrypoint("Harness") as unknown as Harness;
     return {

@@ -14,6 +14,7 @@ import { drive, type Settled } from "./drive.ts";
 import { routeRequest } from "./http-action.ts";
 import { findFunction } from "./lookup.ts";
 import { RealResponse } from "./originals.ts";
+import { newRealm } from "./realm.ts";
 import { thrownError, wholeText } from "./thrown-error.ts";
 
 /** Answer of `serve` when there is no response of the function's own. */
@@ -34,7 +35,7 @@ export class Harness extends WorkerEntrypoint<IsolateEnv> {
     // The stub of an argument ends with the call; the body of the response may outlive it.
     const host = duplicate(lent);
     const call = new Call(JSON.parse(text) as Invocation, host);
-    const routed = routeRequest(call.invocation, request);
+    const routed = routeRequest(newRealm(), call.invocation, request);
     if (!routed.ok) return this.#failed(call, routed.error);
     call.usedNetwork = true;
     const outcome = await drive(call, () => routed.run(request));
@@ -62,6 +63,7 @@ export class Harness extends WorkerEntrypoint<IsolateEnv> {
     const end = async (): Promise<void> => {
       call.finish();
       await call.logs.drain();
+      await call.host.finished();
       dispose(call.host);
     };
     if (response.body === null) {
@@ -80,7 +82,9 @@ async function execute(call: Call): Promise<InvocationResult> {
   const { invocation } = call;
   const kind = invocation.kind;
   if (kind === "httpAction") return await failure(call, wholeText("HTTP actions are served, not run."));
-  const found = findFunction(invocation.target, kind);
+  call.startUserTime();
+  const found = findFunction(newRealm(), invocation.target, kind);
+  call.stopUserTime();
   if (!found.ok) return await failure(call, found.error);
   if (call.deterministic) call.tables = await tableMap(call);
   const outcome = await drive(call, () => found.value(invocation.args));

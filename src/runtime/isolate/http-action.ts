@@ -1,5 +1,6 @@
 import type { Invocation, ThrownError } from "../../protocol/invocation.ts";
 import { findModule, isHolder } from "./lookup.ts";
+import type { Realm } from "./realm.ts";
 import { RealRequest, RealResponse } from "./originals.ts";
 import { wholeText } from "./thrown-error.ts";
 
@@ -11,9 +12,9 @@ export type RoutedAction =
 const BODILESS = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Finds the handler of a request in the router of `http.js` (`abi.md` §4.3). */
-export function routeRequest(invocation: Invocation, request: Request): RoutedAction {
+export function routeRequest(realm: Realm, invocation: Invocation, request: Request): RoutedAction {
   const { target } = invocation;
-  const module = findModule(target.module, target.path);
+  const module = findModule(realm, target.module, target.path);
   if (!module.ok) return module;
   const router: unknown = Object.hasOwn(module.value, "default") ? Reflect.get(module.value, "default") : undefined;
   const mistake = routerMistake(router);

@@ -14,6 +14,8 @@ export interface ImportingModule {
   readonly logs: LogLine[];
   /** A failure that the module could not catch. The first one counts. */
   failure: Error | undefined;
+  /** The values a module draws are the same whenever this code is evaluated. */
+  random: SeededRandom | undefined;
 }
 
 /** The CLI never pushes these names as ordinary modules (`abi.md` §1.6). */
@@ -27,13 +29,19 @@ const KEPT_LOG_LINES = 100;
 
 export const isolateEnv: IsolateEnv = workerEnv as unknown as IsolateEnv;
 
-/** Import-phase generator: the values a module draws are the same whenever this code is loaded. */
-export const importRandom = new SeededRandom(isolateEnv.importSeed);
-
 const importing = new AsyncLocalStorage<ImportingModule>();
 
 export function importingModule(): ImportingModule | undefined {
   return importing.getStore();
+}
+
+/** Outside of any import only the harness itself draws. */
+const ownRandom = new SeededRandom(isolateEnv.importSeed);
+
+export function importRandom(): SeededRandom {
+  const module = importing.getStore();
+  if (module === undefined) return ownRandom;
+  return (module.random ??= new SeededRandom(isolateEnv.importSeed));
 }
 
 /** Runs `body` as the evaluation of `module`, shared chunks that it is the first to import included. */
@@ -43,7 +51,7 @@ export function whileImporting<T>(module: ImportingModule, body: () => T): T {
 
 export function newImport(key: string): ImportingModule {
   const name = key.slice(key.lastIndexOf("/") + 1);
-  return { key, evaluation: EVALUATIONS[name] ?? "module", logs: [], failure: undefined };
+  return { key, evaluation: EVALUATIONS[name] ?? "module", logs: [], failure: undefined, random: undefined };
 }
 
 export function failImport(error: Error): void {

@@ -1,25 +1,35 @@
 import type { FunctionKind, FunctionTarget, ThrownError } from "../../protocol/invocation.ts";
-import { loadedModule } from "./module-table.ts";
+import { newImport, whileImporting } from "./import-phase.ts";
+import { importText } from "./module-table.ts";
+import type { Realm } from "./realm.ts";
+import { outsideCalls } from "./running.ts";
 import { thrownError, wholeText } from "./thrown-error.ts";
 
 type Found<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ThrownError };
 
-/** The namespace of a user module, or why there is none. */
-export function findModule(key: string, path: string): Found<object> {
-  const module = loadedModule(key);
-  if (module === undefined) {
+/** Evaluates a user module and what it imports, under the rules of import, or says why that can't be. */
+export function findModule(realm: Realm, key: string, path: string): Found<object> {
+  if (!realm.has(key)) {
     return failed(`Couldn't find JavaScript module '${path}'. Did you forget to run \`npx convex dev\`?`);
   }
-  if (module.ok) return { ok: true, value: module.namespace };
-  return { ok: false, error: module.text === undefined ? thrownError(module.error) : wholeText(module.text) };
+  const imported = newImport(key);
+  try {
+    const namespace = outsideCalls(() => whileImporting(imported, () => realm.import(key)));
+    if (imported.failure === undefined) return { ok: true, value: namespace };
+    return { ok: false, error: thrownError(imported.failure) };
+  } catch (error) {
+    const text = importText(error);
+    return { ok: false, error: text === undefined ? thrownError(error) : wholeText(text) };
+  }
 }
 
 /** Turns an exported function into how to invoke it with the text of its arguments (`abi.md` §1.9). */
 export function findFunction(
+  realm: Realm,
   target: FunctionTarget,
   kind: Exclude<FunctionKind, "httpAction">,
 ): Found<(args: string) => Promise<unknown>> {
-  const module = findModule(target.module, target.path);
+  const module = findModule(realm, target.module, target.path);
   if (!module.ok) return module;
   const exported: unknown = Object.hasOwn(module.value, target.export)
     ? Reflect.get(module.value, target.export)

@@ -21,20 +21,27 @@ export interface ModuleSource {
 export const MAIN_MODULE = "main.js";
 const HARNESS_MODULE = "convection/harness.js";
 
+/**
+ * `analysis`: modules as they were pushed, evaluated once, by a throw-away isolate. `calls`: rewritten ones
+ * (`code/realm-module.ts`), evaluated by each call.
+ */
+export type Use = "analysis" | "calls";
+
 /** Chunks that others import have no functions and no evaluation of their own. */
 function isEntry({ key }: { readonly key: string }): boolean {
   return !/(^|\/)(_deps|_componentDeps)\//.test(key);
 }
 
 /** One `await import()` each, so that a module that throws does not take the others with it. */
-export function mainModule(modules: readonly { readonly key: string }[]): string {
-  const imports = modules.filter(isEntry).map(({ key }) => {
-    const name = JSON.stringify(key);
-    return `await loadModule(${name}, () => import(${JSON.stringify(`./${key}`)}));\n`;
-  });
+export function mainModule(modules: readonly { readonly key: string }[], use: Use): string {
+  const load = use === "analysis" ? "loadModule" : "defineModule";
+  const imports = modules
+    .filter((module) => use === "calls" || isEntry(module))
+    .map(({ key }) => `await ${load}(${JSON.stringify(key)}, () => import(${JSON.stringify(`./${key}`)}));\n`);
   return [
-    `import { Harness, loadModule } from ${JSON.stringify(`./${HARNESS_MODULE}`)};\n`,
+    `import { Harness, ${use === "analysis" ? load : `${load}, evaluateShared`} } from ${JSON.stringify(`./${HARNESS_MODULE}`)};\n`,
     ...imports,
+    ...(use === "calls" ? ["evaluateShared();\n"] : []),
     "export { Harness };\n",
   ].join("");
 }
@@ -43,9 +50,10 @@ export function mainModule(modules: readonly { readonly key: string }[]): string
 export function isolateModules(
   harness: HarnessCode,
   sources: readonly ModuleSource[],
+  use: Use,
 ): Record<string, { readonly js: string }> {
   const modules: Record<string, { readonly js: string }> = {
-    [MAIN_MODULE]: { js: mainModule(sources) },
+    [MAIN_MODULE]: { js: mainModule(sources, use) },
     [HARNESS_MODULE]: { js: harness.harness },
   };
   for (const { key, source } of sources) modules[key] = { js: source };

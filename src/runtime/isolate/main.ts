@@ -4,3 +4,4 @@ installGlobals();
 
 export { Harness } from "./harness.ts";
 export { loadModule } from "./module-table.ts";
+export { defineModule, evaluateShared } from "./realm.ts";

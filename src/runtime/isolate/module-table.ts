@@ -19,8 +19,8 @@ export function loadedModule(key: string): LoadedModule | undefined {
 }
 
 /**
- * Called by the main module for each user module, one after the other, at start-up: WebAssembly and `new Function`
- * are allowed there and nowhere else. A module that fails to import fails only the calls to it.
+ * Called by the main module of a throw-away isolate for each user module, one after the other, at start-up:
+ * WebAssembly and `new Function` are allowed there and nowhere else. A module that fails to import fails alone.
  */
 export async function loadModule(key: string, importModule: () => Promise<object>): Promise<void> {
   const imported = newImport(key);
@@ -40,7 +40,7 @@ async function evaluate(imported: ImportingModule, importModule: () => Promise<o
 }
 
 /** The platform's words for mistakes that Convex has its own words for. */
-function importText(error: unknown): string | undefined {
+export function importText(error: unknown): string | undefined {
   const message = error instanceof Error ? error.message : "";
   if (message.startsWith("Top-level await in module is unsettled")) {
     return "Top-level awaits in source files are unsupported";

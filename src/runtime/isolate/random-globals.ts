@@ -10,7 +10,7 @@ const MAX_BYTES = 65_536;
 /** The generator of the running code; undefined in actions, which have the platform's own. */
 function seeded(): SeededRandom | undefined {
   const call = currentCall();
-  if (call === undefined) return importRandom;
+  if (call === undefined) return importRandom();
   call.observed.randomness = true;
   return call.deterministic ? call.random : undefined;
 }

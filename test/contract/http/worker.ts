@@ -40,6 +40,7 @@ let app: Promise<ReturnType<typeof createApp>> | undefined;
 async function makeApp(secret: string) {
   return createApp({
     functions,
+    httpActions: { serve: () => Promise.resolve({ kind: "disabled" }) },
     push,
     environment: { update: () => Promise.resolve() },
     logs,
@@ -48,6 +49,7 @@ async function makeApp(secret: string) {
     shapes: { shapes: () => Promise.resolve({ ok: true, value: "{}", logLines: [] }) },
     adminKeys: await AdminKeys.create("convection", [secret]),
     tokens: noProviders,
+    signingKeys: () => Promise.resolve({ keys: [] }),
     clock,
     random,
     log: {

@@ -97,6 +97,8 @@ class Host extends RpcTarget {
     this.logs.push(...(JSON.parse(lines) as unknown[]));
   }
 
+  async finished(): Promise<void> {}
+
   async storeBlob(bytes: ArrayBuffer, contentType: string | null, sha256: string | null): Promise<string> {
     const id = `blob${this.blobs.size}:${sha256 ?? "unchecked"}`;
     this.blobs.set(id, { bytes, contentType });

@@ -14,6 +14,7 @@ import type {
   ThrownError,
 } from "../../../src/protocol/invocation.ts";
 import { isolateModules, type ModuleSource } from "../../../src/runtime/isolate/main-module.ts";
+import { realmModule } from "../../../src/runtime/code/realm-module.ts";
 import type { RunReport, RunRequest } from "./parent-worker.ts";
 
 export const NOW = 1_800_000_000_123;
@@ -142,7 +143,12 @@ export class IsolateFixture {
     const id = network ? "actions" : "database";
     if (this.#sentIds.has(id)) return { id };
     this.#sentIds.add(id);
-    return { id, network, modules: isolateModules(this.#code, this.#app), env: isolateEnv(network) };
+    return {
+      id,
+      network,
+      modules: isolateModules(this.#code, rewritten(this.#app), "calls"),
+      env: isolateEnv(network),
+    };
   }
 
   async #post(path: string, load: object, payload: unknown): Promise<Response> {
@@ -211,6 +217,7 @@ export class IsolateFixture {
     const modules = isolateModules(
       this.#code,
       Object.entries(sources).map(([key, source]) => ({ key, source })),
+      "analysis",
     );
     const load = { id: `analysis${this.#nextId++}`, network: false, modules, env: isolateEnv(false, variables) };
     const response = await this.#post("/analyze", load, request);
@@ -218,6 +225,10 @@ export class IsolateFixture {
     if (!response.ok) throw new Error(text);
     return JSON.parse(text) as AnalyzeResult;
   }
+}
+
+function rewritten(modules: readonly ModuleSource[]): ModuleSource[] {
+  return modules.map(({ key, source }) => ({ key, source: realmModule(key, source).code }));
 }
 
 function isolateEnv(network: boolean, variables?: Record<string, Record<string, string>>): object {

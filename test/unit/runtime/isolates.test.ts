@@ -40,7 +40,8 @@ function isolates(): Isolates {
   } as unknown as WorkerLoader;
   const source = {
     app: () => Promise.reject(new Error("nobody asks for the app")),
-    bundle: (key: string) => {
+    bundle: () => Promise.reject(new Error("calls need the rewritten modules")),
+    realms: (key: string) => {
       bundlesRead.push(key);
       return Promise.resolve({ "app/m.js": "export {}" });
     },
