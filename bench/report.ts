@@ -166,7 +166,8 @@ export function syncLines({ delivery, runs, idle, growth }: SyncReport): string[
     ),
     "",
     `The query of the most subscribers ran ${runs.runs} times for ${runs.commits} commits.`,
-    `An idle socket with one query takes ${(idle.bytesEach / 1024).toFixed(1)} KiB of the runtime (${idle.sockets} sockets).`,
+    `An idle socket with one query takes ${(idle.bytesEach / 1024).toFixed(1)} KiB of the runtime, one of the ` +
+      `baseline's ${(idle.baselineBytesEach / 1024).toFixed(1)} KiB (${idle.sockets} sockets).`,
     `A commit beside ${growth.subscriptions[0]} subscriptions that it does not touch takes ${ms(growth.p50Ms[0])} ms and ` +
       `${growth.cpuMicroseconds[0].toFixed(0)} µs of CPU, beside ${growth.subscriptions[1]} it takes ` +
       `${ms(growth.p50Ms[1])} ms and ${growth.cpuMicroseconds[1].toFixed(0)} µs.`,

@@ -10,7 +10,7 @@ export interface SyncReport {
   /** How often the query of 1000 subscribers ran, for so many commits. */
   readonly runs: { readonly commits: number; readonly runs: number };
   /** Bytes of resident memory of the runtime for one idle socket with one query. */
-  readonly idle: { readonly sockets: number; readonly bytesEach: number };
+  readonly idle: { readonly sockets: number; readonly bytesEach: number; readonly baselineBytesEach: number };
   readonly growth: {
     readonly subscriptions: readonly [number, number];
     readonly p50Ms: readonly [number, number];
@@ -143,7 +143,13 @@ async function measureIdle(count: number): Promise<SyncReport["idle"]> {
   const sockets = await subscribed(convection, count, [[subscribing("counters:get", [{ id }])]]);
   const bytesEach = (residentBytes(convection.pid) - before) / count;
   closeSockets([...sockets, ...(warm === undefined ? [] : [warm])]);
-  return { sockets: count, bytesEach };
+  await using baseline = await startBaseline();
+  const [first] = await openSockets(baseline.url, "/broadcast", 1);
+  const baselineBefore = residentBytes(baseline.pid);
+  const others = await openSockets(baseline.url, "/broadcast", count);
+  const baselineBytesEach = (residentBytes(baseline.pid) - baselineBefore) / count;
+  closeSockets([...others, ...(first === undefined ? [] : [first])]);
+  return { sockets: count, bytesEach, baselineBytesEach };
 }
 
 /** One backend with few and one with many subscriptions that a write does not touch, measured in turn. */

@@ -161,7 +161,7 @@ export class World {
 }
 
 export function nameOf(identity: Identity): string {
-  return identity.kind === "user" ? String(identity.attributes["subject"]) : "nobody";
+  return identity.kind === "user" ? JSON.stringify(identity.attributes["subject"]).slice(1, -1) : "nobody";
 }
 
 function cellKey(cell: number): string {
