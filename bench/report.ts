@@ -6,6 +6,7 @@ import type { CostTable } from "./costs.ts";
 import type { Growth } from "./growth.ts";
 import type { Scheduling } from "./scheduling.ts";
 import { type SearchFigures, searchLines } from "./search.ts";
+import type { SyncReport } from "./sync.ts";
 import type { Workload } from "./target.ts";
 
 export interface Report {
@@ -14,6 +15,7 @@ export interface Report {
   readonly search: SearchFigures;
   readonly scheduling: Scheduling;
   readonly costs: CostTable;
+  readonly sync: SyncReport;
   readonly hotCounter: { readonly acknowledged: number; readonly stored: number };
   readonly rounds: number;
   readonly milliseconds: number;
@@ -70,6 +72,7 @@ export function markdown(report: Report): string {
     "",
     ...searchLines(report.search),
     ...schedulingLines(report.scheduling),
+    ...syncLines(report.sync),
     "",
     ...costLines(report.costs),
     "",
@@ -173,4 +176,27 @@ function costLines({ rows, loaderIds }: CostTable): string[] {
 function table(heading: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
   const line = (cells: readonly (string | number)[]): string => `| ${cells.join(" | ")} |`;
   return [line(heading), line(heading.map(() => "---")), ...rows.map(line)];
+}
+
+/** Live queries beside a hand-written object that broadcasts a counter from its own storage. */
+export function syncLines({ delivery, runs, idle, growth }: SyncReport): string[] {
+  const ms = (value: number): string => value.toFixed(2);
+  return [
+    "Write to update at a subscriber, ms; the baseline is one Durable Object that broadcasts.",
+    "",
+    "| subscribers | baseline p50 | ours p50 | ratio | after the answer p50 | baseline p99 | ours p99 | ratio |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ...delivery.map(
+      ({ subscribers, baseline, convection }) =>
+        `| ${subscribers} | ${ms(baseline.p50)} | ${ms(convection.p50)} | ${ms(convection.p50 / baseline.p50)} | ` +
+        `${ms(convection.afterAnswerP50)} | ${ms(baseline.p99)} | ${ms(convection.p99)} | ${ms(convection.p99 / baseline.p99)} |`,
+    ),
+    "",
+    `The query of the most subscribers ran ${runs.runs} times for ${runs.commits} commits.`,
+    `An idle socket with one query takes ${(idle.bytesEach / 1024).toFixed(1)} KiB of the runtime, one of the ` +
+      `baseline's ${(idle.baselineBytesEach / 1024).toFixed(1)} KiB (${idle.sockets} sockets).`,
+    `A commit beside ${growth.subscriptions[0]} subscriptions that it does not touch takes ${ms(growth.p50Ms[0])} ms and ` +
+      `${growth.cpuMicroseconds[0].toFixed(0)} µs of CPU, beside ${growth.subscriptions[1]} it takes ` +
+      `${ms(growth.p50Ms[1])} ms and ${growth.cpuMicroseconds[1].toFixed(0)} µs.`,
+  ];
 }

@@ -9,9 +9,10 @@ import { startConvection } from "./convection-target.ts";
 import { measureCosts } from "./costs.ts";
 import { measureGrowth } from "./growth.ts";
 import { LoadGenerator } from "./load-generator.ts";
-import { markdown, type Report, schedulingLines, writeReport } from "./report.ts";
+import { markdown, type Report, schedulingLines, syncLines, writeReport } from "./report.ts";
 import { measureScheduling, type SchedulingPlan } from "./scheduling.ts";
 import { measureSearch, type SearchPlan } from "./search.ts";
+import { FULL_SYNC, measureSync, QUICK_SYNC } from "./sync.ts";
 import { isWorkload, WORKLOADS } from "./target.ts";
 
 interface Plan {
@@ -47,9 +48,11 @@ const SCHEDULING = "scheduling";
 const { values } = parseArgs({ options: { quick: { type: "boolean" }, only: { type: "string" } } });
 const plan = values.quick === true ? QUICK : FULL;
 const only = values.only?.split(",");
-const unknown = only?.find((name) => !isWorkload(name) && name !== SCHEDULING);
-if (unknown !== undefined)
-  throw new Error(`no such workload: ${unknown}. There are ${[...WORKLOADS, SCHEDULING].join(", ")}`);
+const others = [SCHEDULING, "sync"];
+const unknown = only?.find((name) => !isWorkload(name) && !others.includes(name));
+if (unknown !== undefined) {
+  throw new Error(`no such workload: ${unknown}. There are ${[...WORKLOADS, ...others].join(", ")}`);
+}
 
 await build();
 await using generator = new LoadGenerator();
@@ -59,6 +62,8 @@ if (only?.includes(SCHEDULING) === true) {
     schedulingLines(await measureScheduling(generator, { ...plan.scheduling, rounds: plan.rounds })).join("\n"),
   );
 }
+const syncPlan = plan === FULL ? FULL_SYNC : QUICK_SYNC;
+if (only?.includes("sync") === true) console.log(syncLines(await measureSync(syncPlan)).join("\n"));
 if (only === undefined) {
   console.log("growth ...");
   const growth = await measureGrowth(generator, plan.growth, plan.rounds, plan.milliseconds);
@@ -68,12 +73,15 @@ if (only === undefined) {
   const scheduling = await measureScheduling(generator, { ...plan.scheduling, rounds: plan.rounds });
   console.log("costs ...");
   const costs = await measureCosts();
+  console.log("sync ...");
+  const sync = await measureSync(syncPlan);
   const report: Report = {
     compared,
     growth,
     search,
     scheduling,
     costs,
+    sync,
     hotCounter,
     rounds: plan.rounds,
     milliseconds: plan.milliseconds,

@@ -3,8 +3,13 @@ import { drizzle } from "drizzle-orm/d1";
 import { Hono } from "hono";
 import { counters, messages } from "./schema.ts";
 
+export { Broadcast } from "./broadcast.ts";
+
 interface Bindings {
   readonly DB: D1Database;
+  readonly BROADCAST: {
+    getByName(name: string): { fetch(request: Request): Promise<Response>; increment(): Promise<number> };
+  };
 }
 
 const app = new Hono<{ Bindings: Bindings }>();
@@ -58,6 +63,10 @@ app.post("/increment", async (c) => {
     .returning({ value: counters.value });
   return c.json(row?.value ?? null);
 });
+
+app.get("/broadcast", (c) => c.env.BROADCAST.getByName("all").fetch(c.req.raw));
+
+app.post("/publish", async (c) => c.json(await c.env.BROADCAST.getByName("all").increment()));
 
 app.post("/noop", async (c) => {
   await c.req.json();
