@@ -4,10 +4,13 @@ import { join } from "node:path";
 import type { Compared } from "./comparison.ts";
 import type { CostTable } from "./costs.ts";
 import type { Growth } from "./growth.ts";
+import type { NodeActionsReport } from "./node-actions.ts";
 import type { Workload } from "./target.ts";
 
 export interface Report {
   readonly compared: readonly Compared[];
+  /** Absent when it was not asked for. */
+  readonly nodeActions: NodeActionsReport | undefined;
   readonly growth: Growth;
   readonly costs: CostTable;
   readonly hotCounter: { readonly acknowledged: number; readonly stored: number };
@@ -23,6 +26,8 @@ const NAMES: Readonly<Record<Workload, string>> = {
   hot: "hot counter",
   noop: "action, no-op",
   actionQuery: "action + runQuery",
+  nodeNoop: "Node action, no-op",
+  nodeQuery: "Node action + runQuery",
 };
 
 /** Least ratio asked for, at 32 connections. */
@@ -33,6 +38,7 @@ const TARGETS: Readonly<Partial<Record<Workload, number>>> = {
   modify: 1.2,
   hot: 1.5,
   noop: 0.6,
+  nodeNoop: 0.5,
 };
 
 const GROWTH_TARGET = 1.3;
@@ -57,6 +63,7 @@ export function markdown(report: Report): string {
     "",
     `Hot counter: ${report.hotCounter.acknowledged} increments acknowledged, ${report.hotCounter.stored} stored.`,
     "",
+    ...(report.nodeActions === undefined ? [] : [...nodeActionLines(report.nodeActions), ""]),
     ...growthLines(report.growth),
     "",
     ...costLines(report.costs),
@@ -105,6 +112,29 @@ function speedTable(compared: readonly Compared[]): string[] {
     ],
     rows,
   );
+}
+
+const NODE_QUERY_TARGET = 2;
+const COLD_TARGET = 2;
+
+export function nodeActionLines({ queries, start }: NodeActionsReport): string[] {
+  const lines = queries.map(({ connections, baseline, convection }) => {
+    const ratio = convection.p50Ms / baseline.p50Ms;
+    return (
+      `Node action + runQuery at ${connections}: ${convection.p50Ms.toFixed(1)} ms (p50), ${baseline.p50Ms.toFixed(1)} ms ` +
+      `from the default runtime: **${ratio.toFixed(2)}** (target ≤ ${NODE_QUERY_TARGET}, ${verdict(ratio, NODE_QUERY_TARGET)}).`
+    );
+  });
+  const cold = start.coldP50Ms / start.warmP95Ms;
+  return [
+    ...lines,
+    `First Node call after a change: ${start.coldP50Ms.toFixed(0)} ms (median of ten, at most ${start.coldMaxMs.toFixed(0)} ms), ` +
+      `later ones ${start.warmP95Ms.toFixed(0)} ms (p95): **${cold.toFixed(2)}** (target ≤ ${COLD_TARGET}, ${verdict(cold, COLD_TARGET)}).`,
+  ];
+}
+
+function verdict(ratio: number, target: number): string {
+  return ratio <= target ? "met" : "missed";
 }
 
 function growthLines({ documents, p50Ms, ratio }: Growth): string[] {
