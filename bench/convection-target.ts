@@ -9,6 +9,7 @@ export const BENCH_APP = join(import.meta.dirname, "app");
 const HEADERS = { "convex-client": "npm-1.48.0" };
 
 export interface ConvectionTarget extends Target {
+  readonly adminKey: string;
   /** Ids, in the order of their numbers. */
   readonly messages: readonly string[];
   readonly counters: readonly string[];
@@ -32,6 +33,7 @@ export async function startConvection(options: readonly string[] = []): Promise<
   return {
     name: "Convection",
     url,
+    adminKey: backend.adminKey,
     messages,
     counters,
     query: (path, args) => one("query", path, args),
@@ -94,6 +96,10 @@ function request(workload: Workload, messages: readonly string[], counters: read
       return post("action", "actions:readMessage", ids);
     case "httpAction":
       return { path: "/http/noop", headers: {}, bodies: ["{}"], expect: "null" };
+    case "nodeNoop":
+      return post("action", "node:noop", [{}]);
+    case "nodeQuery":
+      return post("action", "node:readMessage", ids);
     default:
       return workload satisfies never;
   }

@@ -7,10 +7,13 @@ import type { Growth } from "./growth.ts";
 import type { Scheduling } from "./scheduling.ts";
 import { type SearchFigures, searchLines } from "./search.ts";
 import type { SyncReport } from "./sync.ts";
+import type { NodeActionsReport } from "./node-actions.ts";
 import type { Workload } from "./target.ts";
 
 export interface Report {
   readonly compared: readonly Compared[];
+  /** Absent when it was not asked for. */
+  readonly nodeActions: NodeActionsReport | undefined;
   readonly growth: Growth;
   readonly search: SearchFigures;
   readonly scheduling: Scheduling;
@@ -30,6 +33,8 @@ const NAMES: Readonly<Record<Workload, string>> = {
   noop: "action, no-op",
   actionQuery: "action + runQuery",
   httpAction: "HTTP action, no-op",
+  nodeNoop: "Node action, no-op",
+  nodeQuery: "Node action + runQuery",
 };
 
 /** Least ratio asked for, at 32 connections. */
@@ -41,6 +46,7 @@ const TARGETS: Readonly<Partial<Record<Workload, number>>> = {
   hot: 1.5,
   noop: 0.6,
   httpAction: 0.6,
+  nodeNoop: 0.5,
 };
 
 const GROWTH_TARGET = 1.3;
@@ -68,6 +74,7 @@ export function markdown(report: Report): string {
     "",
     `Hot counter: ${report.hotCounter.acknowledged} increments acknowledged, ${report.hotCounter.stored} stored.`,
     "",
+    ...(report.nodeActions === undefined ? [] : [...nodeActionLines(report.nodeActions), ""]),
     ...growthLines(report.growth),
     "",
     ...searchLines(report.search),
@@ -120,6 +127,29 @@ function speedTable(compared: readonly Compared[]): string[] {
     ],
     rows,
   );
+}
+
+const NODE_QUERY_TARGET = 2;
+const COLD_TARGET = 2;
+
+export function nodeActionLines({ queries, start }: NodeActionsReport): string[] {
+  const lines = queries.map(({ connections, baseline, convection }) => {
+    const ratio = convection.p50Ms / baseline.p50Ms;
+    return (
+      `Node action + runQuery at ${connections}: ${convection.p50Ms.toFixed(1)} ms (p50), ${baseline.p50Ms.toFixed(1)} ms ` +
+      `from the default runtime: **${ratio.toFixed(2)}** (target ≤ ${NODE_QUERY_TARGET}, ${verdict(ratio, NODE_QUERY_TARGET)}).`
+    );
+  });
+  const cold = start.coldP50Ms / start.warmP95Ms;
+  return [
+    ...lines,
+    `First Node call after a change: ${start.coldP50Ms.toFixed(0)} ms (median of ten, at most ${start.coldMaxMs.toFixed(0)} ms), ` +
+      `later ones ${start.warmP95Ms.toFixed(0)} ms (p95): **${cold.toFixed(2)}** (target ≤ ${COLD_TARGET}, ${verdict(cold, COLD_TARGET)}).`,
+  ];
+}
+
+function verdict(ratio: number, target: number): string {
+  return ratio <= target ? "met" : "missed";
 }
 
 function growthLines({ documents, p50Ms, ratio }: Growth): string[] {

@@ -9,7 +9,8 @@ import { startConvection } from "./convection-target.ts";
 import { measureCosts } from "./costs.ts";
 import { measureGrowth } from "./growth.ts";
 import { LoadGenerator } from "./load-generator.ts";
-import { markdown, type Report, schedulingLines, syncLines, writeReport } from "./report.ts";
+import { measureNodeActions } from "./node-actions.ts";
+import { markdown, nodeActionLines, type Report, schedulingLines, syncLines, writeReport } from "./report.ts";
 import { measureScheduling, type SchedulingPlan } from "./scheduling.ts";
 import { measureSearch, type SearchPlan } from "./search.ts";
 import { FULL_SYNC, measureSync, QUICK_SYNC } from "./sync.ts";
@@ -56,7 +57,7 @@ if (unknown !== undefined) {
 
 await build();
 await using generator = new LoadGenerator();
-const { compared, hotCounter } = await measureSpeed(generator);
+const { compared, nodeActions, hotCounter } = await measureSpeed(generator);
 if (only?.includes(SCHEDULING) === true) {
   console.log(
     schedulingLines(await measureScheduling(generator, { ...plan.scheduling, rounds: plan.rounds })).join("\n"),
@@ -77,6 +78,7 @@ if (only === undefined) {
   const sync = await measureSync(syncPlan);
   const report: Report = {
     compared,
+    nodeActions,
     growth,
     search,
     scheduling,
@@ -90,13 +92,13 @@ if (only === undefined) {
   console.log(markdown(report));
 }
 
-async function measureSpeed(load: LoadGenerator): Promise<Pick<Report, "compared" | "hotCounter">> {
+async function measureSpeed(load: LoadGenerator): Promise<Pick<Report, "compared" | "nodeActions" | "hotCounter">> {
   await using baseline = await startBaseline();
   await using convection = await startConvection();
   await Promise.all([baseline.seed(1000), convection.seed(1000)]);
   const results: Compared[] = [];
   for (const workload of WORKLOADS) {
-    if (only !== undefined && !only.includes(workload)) continue;
+    if (workload === "nodeQuery" || (only !== undefined && !only.includes(workload))) continue;
     for (const connections of [1, 32]) {
       // oxlint-disable-next-line no-await-in-loop -- one at a time is the point
       const one = await compare(load, { baseline, convection }, workload, connections, plan);
@@ -104,6 +106,9 @@ async function measureSpeed(load: LoadGenerator): Promise<Pick<Report, "compared
       console.log(line(one));
     }
   }
+  const wantsNode = only === undefined || only.includes("nodeQuery");
+  const nodeActions = wantsNode ? await measureNodeActions(load, convection, plan) : undefined;
+  if (nodeActions !== undefined) console.log(nodeActionLines(nodeActions).join("\n"));
   // Both counters were only written by increments, each of which was acknowledged.
   const increments = results.filter(({ workload }) => workload === "modify" || workload === "hot");
   const acknowledged = increments.reduce((sum, { convection: ours }) => sum + ours.answered, 0);
@@ -111,7 +116,7 @@ async function measureSpeed(load: LoadGenerator): Promise<Pick<Report, "compared
   if (stored !== acknowledged) throw new Error(`${acknowledged} increments were acknowledged, ${stored} are stored`);
   const theirs = increments.reduce((sum, one) => sum + one.baseline.answered, 0);
   if ((await baseline.total()) !== theirs) throw new Error("the baseline lost increments");
-  return { compared: results, hotCounter: { acknowledged, stored } };
+  return { compared: results, nodeActions, hotCounter: { acknowledged, stored } };
 }
 
 function line({ workload, connections, baseline, convection, ratio, spread }: Compared): string {

@@ -10,6 +10,8 @@ interface Bindings {
   readonly BROADCAST: {
     getByName(name: string): { fetch(request: Request): Promise<Response>; increment(): Promise<number> };
   };
+  readonly NODE_URL: string;
+  readonly NODE_KEY: string;
 }
 
 const app = new Hono<{ Bindings: Bindings }>();
@@ -74,6 +76,21 @@ app.post("/noop", async (c) => {
 });
 
 app.post("/http-action", (c) => c.json(null));
+const encoder = new TextEncoder();
+let hmac: Promise<CryptoKey> | undefined;
+
+/** Forwards to a Node server, with an HMAC of the body as a header. */
+app.post("/node-noop", async (c) => {
+  const body = await c.req.text();
+  hmac ??= crypto.subtle.importKey("raw", encoder.encode(c.env.NODE_KEY), { name: "HMAC", hash: "SHA-256" }, false, [
+    "sign",
+  ]);
+  const mac = new Uint8Array(await crypto.subtle.sign("HMAC", await hmac, encoder.encode(body)));
+  const signature = Array.from(mac, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const headers = { "content-type": "application/json", "x-signature": signature };
+  const answer = await fetch(`${c.env.NODE_URL}/noop`, { method: "POST", headers, body });
+  return c.json(await answer.json());
+});
 
 app.post("/action-query", async (c) => {
   const { id } = await c.req.json<{ id: number }>();

@@ -22,13 +22,11 @@ const random = { bytes: (length: number) => new Uint8Array(randomBytes(length)) 
 let issuer: Issuer;
 let app: AppCopy;
 let backend: TestBackend;
-let api: Api;
 
 beforeAll(async () => {
   issuer = await Issuer.start();
   app = new AppCopy(join(FIXTURES, "node-auth-app"));
   backend = await startBackend({ env: { CONVECTION_SECRET: SECRET, CONVECTION_SECRET_PREVIOUS: PREVIOUS } });
-  api = new Api(backend);
   await convex(app.path, backend, ["env", "set", "ISSUER", issuer.url]);
   const { code, stderr } = await convex(app.path, backend, ["deploy", "--typecheck", "disable"]);
   if (code !== 0) throw new Error(stderr);

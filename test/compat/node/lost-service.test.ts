@@ -82,3 +82,28 @@ test("S0-43 its processes die with it", async () => {
   await healthy(backend.nodeActionsUrl ?? "");
   while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 20));
 });
+
+test("NODE11 the service ends with its backend, stopped or killed", async () => {
+  for (const end of ["SIGTERM", "SIGKILL"] as const) {
+    const other = await startBackend();
+    const pid = servicePid(other.nodeActionsUrl ?? "");
+    expect(isAlive(pid)).toBe(true);
+    other.process.process.kill(end);
+    while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 20));
+    await other.kill();
+  }
+});
+
+test("NODE12 --node-port places the service, and a backend of the same data serves Node actions after a restart", async () => {
+  const data = join(app.path, "data");
+  const first = await startBackend({ data, app: app.path });
+  const port = new URL(first.nodeActionsUrl ?? "").port;
+  await first.stop();
+  const second = await startBackend({ data, args: ["--node-port", port] });
+  try {
+    expect(second.nodeActionsUrl).toBe(`http://127.0.0.1:${port}`);
+    expect(await new Api(second).value("action", "work:echo", { value: "again" })).toBe("again");
+  } finally {
+    await second.stop();
+  }
+});
