@@ -1,16 +1,20 @@
-import { type Backend, composeBackend } from "./compose/backend.ts";
 import type { Bindings } from "./compose/environment.ts";
+import { schedulerClient } from "./compose/scheduler-client.ts";
+import { sharedBackend } from "./compose/shared-backend.ts";
 
 export { Logs } from "./compose/logs.ts";
+export { ScheduledActions, Scheduler } from "./compose/scheduler.ts";
 export { Transactor } from "./compose/transactor.ts";
-
-/** Bindings never change while an isolate lives, so what is made from them is made once. */
-let backend: Backend | undefined;
 
 export default {
   async fetch(request: Request, bindings: Bindings, context: ExecutionContext): Promise<Response> {
-    backend ??= await composeBackend(bindings);
+    const backend = await sharedBackend(bindings);
     const app = request.url.startsWith(`${backend.siteUrl}/`) ? backend.site : backend.api;
     return app.fetch(request, { keepAlive: (promise: Promise<unknown>) => context.waitUntil(promise) });
+  },
+
+  /** Once a minute: an alarm that was lost delays jobs no longer than that. */
+  async scheduled(_event: ScheduledController, bindings: Bindings): Promise<void> {
+    await schedulerClient(bindings).wake();
   },
 };

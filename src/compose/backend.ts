@@ -13,7 +13,8 @@ import { composeSystem } from "./system-functions.ts";
 import { composeTestFunctions } from "./test-functions.ts";
 import { composePush, deployPorts } from "./push.ts";
 import { composeCore } from "./runtime.ts";
-import { clock, log, random } from "./system.ts";
+import { schedulerClient } from "./scheduler-client.ts";
+import { clock, keepAlive, log, random } from "./system.ts";
 
 const VERSION = "0.1.0";
 
@@ -22,11 +23,15 @@ export interface Backend {
   readonly site: ReturnType<typeof createSiteApp>;
   /** `CONVEX_SITE_URL`: requests under it are HTTP actions. */
   readonly siteUrl: string;
+  readonly actions: ActionRunner;
+  readonly transactor: TransactorClient;
 }
 
 /** Everything a Worker isolate needs to answer requests, made from its bindings once. */
 export async function composeBackend(bindings: Bindings): Promise<Backend> {
   const core = composeCore(bindings);
+  // Whatever ended the Worker before this one may have taken the Scheduler's alarm along.
+  keepAlive(schedulerClient(bindings).wake());
   const { settings, identity, persistence, runtime, loader, logs } = core;
   const deployments = new Deployments({ persistence, loader, clock, leaseMs: settings.codeLeaseMs });
   const transactor = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME), logs);
@@ -68,5 +73,5 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
       logHoldMs: settings.logHoldMs,
     },
   };
-  return { api: createApp(services), site: createSiteApp(), siteUrl: identity.siteUrl };
+  return { api: createApp(services), site: createSiteApp(), siteUrl: identity.siteUrl, actions, transactor };
 }

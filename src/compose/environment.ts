@@ -1,4 +1,5 @@
 import type { LogsStub } from "../logs/messages.ts";
+import type { SchedulerStub } from "../scheduler/scheduler-client.ts";
 import type { TransactorStub } from "../transactor/transactor-client.ts";
 
 /** What wrangler.toml and `convection start` bind to the Worker. Variables are parsed by `protocol/parse-settings.ts`. */
@@ -10,6 +11,7 @@ export interface Bindings {
   readonly CODE: R2Bucket;
   readonly LOADER: WorkerLoader;
   readonly TRANSACTOR: TransactorNamespace;
+  readonly SCHEDULER: { getByName(name: string): SchedulerStub };
   /** Function log. */
   readonly LOGS: { getByName(name: string): LogsStub };
   readonly [variable: string]: unknown;
@@ -21,4 +23,5 @@ export interface TransactorNamespace {
 }
 
 export const TRANSACTOR_NAME = "transactor";
+export const SCHEDULER_NAME = "scheduler";
 export const LOGS_NAME = "logs";

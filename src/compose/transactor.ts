@@ -4,10 +4,12 @@ import { DEFAULT_COMMIT_SETTINGS } from "../engine/commit/settings.ts";
 import { indexUpdates } from "../engine/index-updates.ts";
 import { MutationExecutor } from "../runtime/functions/mutation-executor.ts";
 import { limitNotes } from "../protocol/settings.ts";
+import { SCHEDULER_WORK } from "../scheduler/system-work.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
 import { type TransactorComposition, TransactorObject } from "../transactor/transactor.ts";
 import { encodeDocumentId } from "../values/document-id.ts";
 import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
+import { schedulerClient } from "./scheduler-client.ts";
 import { deployPorts } from "./push.ts";
 import { composeCore } from "./runtime.ts";
 import { clock, jitter, log, random } from "./system.ts";
@@ -17,12 +19,15 @@ export class Transactor extends TransactorObject<Bindings> {
   protected override compose(_ctx: DurableObjectState, bindings: Bindings): TransactorComposition {
     const core = composeCore(bindings);
     const { settings, persistence, runtime, loader } = core;
+    const scheduler = schedulerClient(bindings);
     const self = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME));
     const ports = deployPorts(core, bindings.LOADER, self, { onFlip: () => {}, startBackground: () => {} });
+    const executor = new MutationExecutor(runtime, loader, SCHEDULER_WORK);
     const work = new BackgroundIndexWork(ports);
     return {
       persistence,
-      executor: new MutationExecutor(runtime, loader),
+      executor,
+      system: executor,
       rules: { indexUpdates, resolveCommitTs, documentId: encodeDocumentId },
       clock,
       random,
@@ -41,6 +46,7 @@ export class Transactor extends TransactorObject<Bindings> {
       retentionMs: settings.retentionMs,
       background: (budgetMs) => work.run(budgetMs),
       published: () => {},
+      due: (keys) => void scheduler.notify(keys),
     };
   }
 }

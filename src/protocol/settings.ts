@@ -178,6 +178,20 @@ export const SETTINGS = {
     "How long an action waits for its turn before it is refused.",
   ),
 
+  // Scheduler
+  scheduledParallelism: count(
+    "CONVECTION_SCHEDULED_PARALLELISM",
+    64,
+    "P-S-5",
+    "Scheduled functions and cron jobs running at once.",
+  ),
+  scheduledRetentionMs: duration(
+    "CONVECTION_SCHEDULED_RETENTION_MS",
+    7 * DAY,
+    "P-S-6",
+    "How long a scheduled function that is over stays in `_scheduled_functions`.",
+  ),
+
   // Transactor
   transactorMemoryBytes: bytes(
     "CONVECTION_TRANSACTOR_MEMORY_BYTES",

@@ -60,6 +60,8 @@ export interface DatabaseScope {
   readonly now: number;
   /** 0 for the function the client called. */
   readonly depth: number;
+  /** Id of the scheduled function that this transaction is. */
+  readonly ownJob?: string;
   /** What the previous run of the same subscribed query left behind. */
   readonly journal: string | null;
 }
