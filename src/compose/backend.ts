@@ -9,6 +9,7 @@ import { Functions } from "../runtime/functions/functions.ts";
 import { QueryRunner } from "../runtime/functions/query-runner.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
 import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
+import { composeFileService, composeUploads } from "./files.ts";
 import { composeSystem } from "./system-functions.ts";
 import { composeTestFunctions } from "./test-functions.ts";
 import { composePush, deployPorts } from "./push.ts";
@@ -36,7 +37,8 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
   const deployments = new Deployments({ persistence, loader, clock, leaseMs: settings.codeLeaseMs });
   const transactor = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME), logs);
   const queries = new QueryRunner(runtime, deployments, persistence);
-  const actions = new ActionRunner(runtime, deployments, queries, transactor);
+  const uploads = composeUploads(core.files, transactor);
+  const actions = new ActionRunner(runtime, deployments, queries, transactor, uploads);
   const system = composeSystem(core, deployments);
   const functions = new SystemRouting(new Functions(deployments, queries, actions, transactor), system);
   const ports = deployPorts(core, bindings.LOADER, transactor, {
@@ -51,6 +53,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
     functions,
     testFunctions: composeTestFunctions(core, bindings.LOADER, deployments),
     shapes: system,
+    files: composeFileService(core.files, uploads, deployments, queries),
     ...composePush(ports),
     logs,
     adminKeys: await AdminKeys.create(identity.instanceName, core.secrets),

@@ -28,6 +28,7 @@ import { LogClient } from "../logs/log-client.ts";
 import { must } from "../shared/assert.ts";
 import { SCHEMA_LIMITS, type SchemaLimits } from "../values/limits.ts";
 import { type Bindings, LOGS_NAME } from "./environment.ts";
+import { composeFiles, type Files } from "./files.ts";
 import { clock, keepAlive, log, random } from "./system.ts";
 
 /** What the Worker and the Transactor have in common: both run functions of the same app on the same database. */
@@ -40,6 +41,7 @@ export interface Core {
   readonly cipher: EnvironmentCipher;
   readonly loader: DeploymentLoader;
   readonly runtime: RuntimeEnvironment;
+  readonly files: Files;
   readonly logs: LogClient;
   /** The deployment's secrets, the present one first. */
   readonly secrets: readonly [string, ...string[]];
@@ -63,11 +65,13 @@ export function composeCore(bindings: Bindings): Core {
   const logs = new LogClient({ stub: () => bindings.LOGS.getByName(LOGS_NAME), keepAlive, clock, log });
   const master = new MasterSecret(identity.secret);
   const notes = limitNotes(settings);
+  const files = composeFiles(bindings, settings, identity, secrets);
   const runtime: RuntimeEnvironment = {
     isolates: new Isolates(bindings.LOADER, source, harness),
     code: source,
     handles: functionHandles,
     cursors: new SealedCursors(new SealedText(master, "cursor")),
+    files,
     clock,
     random,
     log,
@@ -119,6 +123,7 @@ export function composeCore(bindings: Bindings): Core {
     cipher,
     loader,
     runtime,
+    files,
     logs,
     secrets,
     builtinVariables,

@@ -8,6 +8,7 @@ import { cors } from "./cors.ts";
 import { deployRoutes } from "./deploy.ts";
 import { environmentRoutes } from "./environment.ts";
 import { errorResponse } from "./errors.ts";
+import { fileRoutes } from "./files.ts";
 import { functionRoutes } from "./functions.ts";
 import type { HttpEnv } from "./hono-env.ts";
 import { logRoutes } from "./logs.ts";
@@ -44,6 +45,7 @@ export function createApp(services: HttpServices): Hono<HttpEnv> {
     ["/api", logRoutes(services)],
     ["/api", testFunctionRoutes(services)],
     ["/api", toolRoutes(services)],
+    ["/api", fileRoutes(services)],
     ["/", instanceRoutes(services)],
   ] as const;
   for (const [base, routes] of families) app.route(base, routes);

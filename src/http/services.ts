@@ -1,6 +1,8 @@
 import type { AdminKeys } from "../auth/admin-key.ts";
 import type { TokenVerifier } from "../auth/token-verifier.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
+import type { Downloads } from "../files/downloads.ts";
+import type { Uploads } from "../files/uploads.ts";
 import type { FunctionCall, FunctionOutcome, MutationCall, UdfType } from "../protocol/execution.ts";
 import type { LogBatch, LogRequest } from "../protocol/function-log.ts";
 import type { EnvironmentChange } from "../protocol/http-bodies.ts";
@@ -68,6 +70,12 @@ export interface LogReader {
   read(request: LogRequest): Promise<LogBatch>;
 }
 
+/** Stored files by their URLs. */
+export interface FileService {
+  readonly uploads: Pick<Uploads, "upload">;
+  readonly downloads: Pick<Downloads, "find" | "open" | "openPart">;
+}
+
 export interface HttpSettings {
   readonly instanceName: string;
   /** Version of this backend, as `/version` tells it. */
@@ -107,6 +115,7 @@ export interface HttpServices {
   readonly logs: LogReader;
   readonly testFunctions: TestFunctionService;
   readonly shapes: ShapeService;
+  readonly files: FileService;
   readonly adminKeys: AdminKeys;
   readonly tokens: TokenVerifier;
   readonly clock: Clock;

@@ -1,13 +1,15 @@
 import { RpcTarget } from "cloudflare:workers";
 import type { Committer, FunctionCall, FunctionLogLine, FunctionOutcome } from "../../protocol/execution.ts";
 import type { HostCapability, LogLine, SyscallRequest, SyscallResponse } from "../../protocol/invocation.ts";
-import { CodedError, notAvailableYet } from "../../shared/coded-error.ts";
+import { CodedError } from "../../shared/coded-error.ts";
 import { ownValue } from "../../shared/own-value.ts";
 import type { App, ResolvedFunction } from "../code/app.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
 import { type Deployment, tableMap } from "../code/deployments.ts";
 import { actionSyscalls } from "../syscalls/action-table.ts";
 import { parseSyscallArguments } from "../syscalls/arguments.ts";
+import type { FileUploads } from "../files/runtime-files.ts";
+import { blobHead, getBlob, storeBlob } from "./action-blobs.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { FunctionError } from "./failure.ts";
 import { withStacks } from "./log-lines.ts";
@@ -26,6 +28,7 @@ export interface ActionExecution {
   readonly executionId: string;
   readonly queries: QueryRunner;
   readonly committer: Committer;
+  readonly uploads: FileUploads;
   readonly actions: { run(call: FunctionCall, depth?: number): Promise<FunctionOutcome> };
   /** Receives lines as they are printed. */
   readonly onLog: (lines: readonly FunctionLogLine[]) => void;
@@ -75,14 +78,19 @@ export class ActionCapability extends RpcTarget implements HostCapability {
     return TRANSACTIONS.has(op) ? this.#transactions.run(() => this.#handle(op, args)) : this.#handle(op, args);
   }
 
-  async #handle(op: string, args: string): Promise<SyscallResponse> {
-    try {
+  #handle(op: string, args: string): Promise<SyscallResponse> {
+    return this.#answered(op, async () => {
       const handler = ownValue(actionSyscalls, op);
       if (handler === undefined) {
         throw new CodedError("BadRequest", "UnknownAsyncOperation", `Unknown async operation ${op}`);
       }
-      const parsed = parseSyscallArguments(op, args);
-      return { ok: true, result: await handler(this.#execution, parsed) };
+      return handler(this.#execution, parseSyscallArguments(op, args));
+    });
+  }
+
+  async #answered(op: string, work: () => Promise<string>): Promise<SyscallResponse> {
+    try {
+      return { ok: true, result: await work() };
     } catch (error) {
       if (error instanceof FunctionError) return rejection(error.failure.message, error.failure.data);
       if (error instanceof CodedError) return rejection(error.message, error.data);
@@ -104,12 +112,22 @@ export class ActionCapability extends RpcTarget implements HostCapability {
     return this.#logged;
   }
 
-  storeBlob(): Promise<string> {
-    return Promise.reject(notAvailableYet("ctx.storage"));
+  async storeBlob(blobJson: string, bytes: ReadableStream<Uint8Array>): Promise<string> {
+    this.#assertRunning();
+    // From user code's isolate: what it says is checked like the arguments of any operation.
+    const head = blobHead.parse(JSON.parse(blobJson));
+    return JSON.stringify(await this.#answered("storage.store", () => storeBlob(this.#execution, { ...head, bytes })));
   }
 
-  getBlob(): Promise<null> {
-    return Promise.reject(notAvailableYet("ctx.storage"));
+  async getBlob(storageId: string): Promise<{ answer: string; bytes: ReadableStream<Uint8Array> | null }> {
+    this.#assertRunning();
+    let bytes: ReadableStream<Uint8Array> | null = null;
+    const answer = await this.#answered("storage.get", async () => {
+      const blob = await getBlob(this.#execution, storageId);
+      bytes = blob?.bytes ?? null;
+      return JSON.stringify(blob?.head ?? null);
+    });
+    return { answer: JSON.stringify(answer), bytes };
   }
 
   #assertRunning(): void {

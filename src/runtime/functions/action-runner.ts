@@ -7,6 +7,7 @@ import type { App, ResolvedFunction } from "../code/app.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
 import type { Deployment, Deployments } from "../code/deployments.ts";
 import { ActionCapability, type ActionExecution } from "./action-capability.ts";
+import type { FileUploads } from "../files/runtime-files.ts";
 import { checkArguments, checkReturnValue } from "./arguments.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { Execution } from "./execution.ts";
@@ -26,12 +27,20 @@ export class ActionRunner {
   readonly #deployments: Deployments;
   readonly #queries: QueryRunner;
   readonly #committer: Committer;
+  readonly #uploads: FileUploads;
 
-  constructor(runtime: RuntimeEnvironment, deployments: Deployments, queries: QueryRunner, committer: Committer) {
+  constructor(
+    runtime: RuntimeEnvironment,
+    deployments: Deployments,
+    queries: QueryRunner,
+    committer: Committer,
+    uploads: FileUploads,
+  ) {
     this.#runtime = runtime;
     this.#deployments = deployments;
     this.#queries = queries;
     this.#committer = committer;
+    this.#uploads = uploads;
   }
 
   async run(call: FunctionCall, depth = 0): Promise<FunctionOutcome> {
@@ -82,6 +91,7 @@ export class ActionRunner {
       depth,
       queries: this.#queries,
       committer: this.#committer,
+      uploads: this.#uploads,
       actions: this,
       executionId: logged.id,
       onLog: (lines) => {

@@ -14,6 +14,7 @@ import type { App } from "../code/app.ts";
 import type { CodeSource } from "../code/code-source.ts";
 import type { Deployment } from "../code/deployments.ts";
 import type { IsolateSource } from "../code/isolates.ts";
+import type { RuntimeFiles } from "../files/runtime-files.ts";
 import type { FunctionHandlesOf } from "./reference.ts";
 import type { SizeLimits } from "./arguments.ts";
 
@@ -38,6 +39,7 @@ export interface RuntimeEnvironment {
   readonly code: CodeSource;
   readonly handles: FunctionHandlesOf;
   readonly cursors: CursorCodec;
+  readonly files: RuntimeFiles;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

@@ -11,6 +11,7 @@ import { getUserIdentity } from "./auth.ts";
 import { checkDepth, createFunctionHandle } from "./functions.ts";
 import { cancelFromAction, scheduleFromAction, scheduleInAction } from "./schedule.ts";
 import { deploymentMetadata, functionMetadata, requestMetadata } from "./meta.ts";
+import { STORAGE_ACTION_SYSCALLS } from "./storage-in-actions.ts";
 
 /** Answers with the JSON text of the result. */
 export type ActionSyscall = (execution: ActionExecution, args: JsonValue) => Promise<string>;
@@ -100,8 +101,5 @@ export const actionSyscalls: Readonly<Record<string, ActionSyscall>> = {
   "1.0/actions/cancel_job": cancelFromAction,
   "1.0/schedule": scheduleInAction,
   "1.0/actions/vectorSearch": missing("ctx.vectorSearch"),
-  "1.0/storageGetUrl": missing("ctx.storage"),
-  "1.0/storageGetMetadata": missing("ctx.storage"),
-  "1.0/storageGenerateUploadUrl": missing("ctx.storage"),
-  "1.0/storageDelete": missing("ctx.storage"),
+  ...STORAGE_ACTION_SYSCALLS,
 };

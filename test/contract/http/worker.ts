@@ -5,6 +5,7 @@ import { createApp } from "../../../src/http/app.ts";
 import { DEFAULT_HTTP_SETTINGS, type PushService } from "../../../src/http/services.ts";
 import { LogBuffer } from "../../../src/logs/log-buffer.ts";
 import type { FunctionCall, FunctionOutcome } from "../../../src/protocol/execution.ts";
+import { NO_FILES } from "../../support/no-files.ts";
 
 /** The HTTP room alone in workerd: functions answer their own arguments, a push its own length. */
 
@@ -45,6 +46,7 @@ async function makeApp(secret: string) {
     logs,
     testFunctions: { runQuery: ({ args }) => Promise.resolve({ ok: true, value: args, logLines: [] }) },
     shapes: { shapes: () => Promise.resolve({ ok: true, value: "{}", logLines: [] }) },
+    files: NO_FILES,
     adminKeys: await AdminKeys.create("convection", [secret]),
     tokens: noProviders,
     clock,
