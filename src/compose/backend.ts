@@ -37,7 +37,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
   const deployments = new Deployments({ persistence, loader, clock, leaseMs: settings.codeLeaseMs });
   const transactor = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME), logs);
   const queries = new QueryRunner(runtime, deployments, persistence);
-  const uploads = composeUploads(core.files, transactor);
+  const uploads = composeUploads(core.files, settings, transactor);
   const actions = new ActionRunner(runtime, deployments, queries, transactor, uploads);
   const system = composeSystem(core, deployments);
   const functions = new SystemRouting(new Functions(deployments, queries, actions, transactor), system);

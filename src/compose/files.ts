@@ -46,10 +46,11 @@ export function composeFiles(
   };
 }
 
-export function composeUploads({ store, tokens }: Files, transactor: TransactorClient): Uploads {
+export function composeUploads({ store, tokens }: Files, settings: Settings, transactor: TransactorClient): Uploads {
   return new Uploads({
     store,
     tokens,
+    idleMs: settings.uploadIdleMs,
     record: async ({ ref, ...stored }, startedAt) => {
       const args = { ...ref, ...stored, startedAt };
       return z.string().parse(await transactor.runSystem({ v: 1, op: RECORD_FILE_OP, args }));

@@ -7,8 +7,11 @@ export interface FileRef {
   readonly id: InternalId;
 }
 
+/** Each chunk is valid until the next one is asked for. */
+export type Chunks = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
+
 export interface FileBody {
-  readonly bytes: ReadableStream<Uint8Array>;
+  readonly bytes: Chunks;
   /** `null`: known only at the end. */
   readonly size: number | null;
   /** In base64: what the hash of the bytes has to be, `null` for anything. */
@@ -45,8 +48,8 @@ export interface ObjectPage {
  */
 export interface FileStore {
   /**
-   * Takes the stream as fast as it can store it, whatever its length. Resolves when the bytes are durable; rejects
-   * with nothing stored when the stream fails, has another length or another hash.
+   * Takes the bytes as fast as it can store them, however many they are. Resolves when they are durable; rejects with
+   * nothing stored when they break off, or have another size or another hash.
    */
   put(file: FileRef, body: FileBody): Promise<StoredBytes>;
   /** `null`: there are no such bytes. A stream that is not read must be cancelled. */

@@ -1,14 +1,14 @@
-import type { StoredBytes } from "../engine/file-store.ts";
+import type { Chunks, StoredBytes } from "../engine/file-store.ts";
 import { copyHashed } from "./copy-hashed.ts";
 
 /** All parts but the last are equally long, and R2 takes 10,000 of at least 5 MiB: files of up to 80 GiB. */
 const PART_BYTES = 8 * 1024 * 1024;
 
-/** Stores a stream whose length nobody knows. One part of it is in memory at a time. */
+/** Stores bytes whose number nobody knows. One part of it is in memory at a time. */
 export async function storeInParts(
   bucket: R2Bucket,
   key: string,
-  bytes: ReadableStream<Uint8Array>,
+  bytes: Chunks,
 ): Promise<StoredBytes> {
   const parts = new Parts(bucket, key);
   try {

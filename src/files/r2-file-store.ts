@@ -1,5 +1,6 @@
 import type {
   ByteRange,
+  Chunks,
   FileBody,
   FileRef,
   FileStore,
@@ -40,7 +41,7 @@ export class R2FileStore implements FileStore {
   }
 
   /** R2 takes a stream only when its length is known beforehand. */
-  async #putWhole(key: string, bytes: ReadableStream<Uint8Array>, size: number): Promise<StoredBytes> {
+  async #putWhole(key: string, bytes: Chunks, size: number): Promise<StoredBytes> {
     const { readable, writable } = new FixedLengthStream(size);
     const putting = this.#bucket.put(key, readable);
     const writer = writable.getWriter();

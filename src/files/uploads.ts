@@ -6,9 +6,12 @@ import type { Clock } from "../shared/clock.ts";
 import { CodedError } from "../shared/coded-error.ts";
 import type { Random } from "../shared/random.ts";
 import { allocateInternalId } from "../values/document-id.ts";
+import { chunksOf } from "./chunks.ts";
 import type { UploadTokens } from "./upload-tokens.ts";
 
-export interface NewFile extends FileBody {
+export interface NewFile extends Omit<FileBody, "bytes"> {
+  /** `null`: an empty file. */
+  readonly bytes: ReadableStream<Uint8Array> | null;
   readonly contentType: string | null;
 }
 
@@ -17,6 +20,8 @@ export interface UploadParts {
   readonly tokens: UploadTokens;
   /** Commits the document and resolves with its id. May be asked for the same file again. */
   readonly record: (file: StoredFile, startedAt: number) => Promise<string>;
+  /** Milliseconds after which a sender that sends next to nothing is given up. */
+  readonly idleMs: number;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -37,12 +42,13 @@ export class Uploads {
     return this.store(await this.#parts.tokens.verify(token), file);
   }
 
-  async store(component: ComponentPath, { contentType, ...body }: NewFile): Promise<string> {
-    const { store, clock, random } = this.#parts;
+  async store(component: ComponentPath, { contentType, bytes, size, sha256 }: NewFile): Promise<string> {
+    const { store, idleMs, clock, random } = this.#parts;
     const startedAt = clock.now();
     // The hex of 16 bytes is an internal id.
     const ref: FileRef = { component, id: toHex(allocateInternalId(random, clock)) as InternalId };
-    const stored = await store.put(ref, body);
+    const body = bytes === null ? { bytes: [], size: 0 } : { bytes: chunksOf(bytes, idleMs), size };
+    const stored = await store.put(ref, { ...body, sha256 });
     return this.#record({ ...stored, ref, contentType }, startedAt);
   }
 

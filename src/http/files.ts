@@ -14,13 +14,13 @@ export function fileRoutes({ files }: Pick<HttpServices, "files">): Hono<HttpEnv
   app.post("/storage/upload", async (c) => {
     const { headers, body } = c.req.raw;
     const token = uploadToken(c.req.query("token"));
-    const file = {
-      contentType: contentType(headers),
+    const storageId = await files.uploads.upload(token, {
+      bytes: body,
       size: contentLength(headers),
+      contentType: contentType(headers),
       sha256: expectedHash(headers),
-      bytes: body ?? emptyStream(),
-    };
-    return c.json({ storageId: await files.uploads.upload(token, body === null ? { ...file, size: 0 } : file) });
+    });
+    return c.json({ storageId });
   });
 
   // Answers HEAD, too.
@@ -91,8 +91,4 @@ function etag({ sha256 }: StoredFile): string {
 function matches(header: string | null, tag: string): boolean {
   if (header === null) return false;
   return header.split(",").some((candidate) => [tag, `W/${tag}`, "*"].includes(candidate.trim()));
-}
-
-function emptyStream(): ReadableStream<Uint8Array> {
-  return new ReadableStream({ start: (controller) => controller.close() });
 }

@@ -153,7 +153,7 @@ export const SETTINGS = {
     "CONVECTION_UPLOAD_IDLE_MS",
     2 * MINUTE,
     "P-B-1",
-    "An upload that sends nothing for this long is ended.",
+    "An upload that does not bring 128 KiB in this time is ended.",
   ),
   fileOrphanMs: duration(
     "CONVECTION_FILE_ORPHAN_MS",

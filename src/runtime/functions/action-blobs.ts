@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { BlobHead } from "../../protocol/invocation.ts";
+import type { NewFile } from "../files/runtime-files.ts";
 import { SyscallArguments } from "../syscalls/arguments.ts";
 import { findForAction } from "../syscalls/storage-in-actions.ts";
 import type { ActionExecution } from "./action-capability.ts";
@@ -13,7 +14,7 @@ export const blobHead = z.object({
 /** `storage.store` of an action. JSON text of the document's id. */
 export async function storeBlob(
   { uploads, found }: ActionExecution,
-  blob: BlobHead & { readonly bytes: ReadableStream<Uint8Array> },
+  blob: NewFile,
 ): Promise<string> {
   return JSON.stringify(await uploads.store(found.path.component, blob));
 }

@@ -62,7 +62,7 @@ async function store(execution: DatabaseExecution, json: JsonValue): Promise<str
     id: toHex(allocateInternalId(runtime.random, runtime.clock)) as InternalId,
   };
   const stored = await runtime.files.store.put(ref, {
-    bytes: new Blob([bytes]).stream(),
+    bytes: [bytes],
     size: bytes.byteLength,
     sha256: args.optionalString("sha256"),
   });
