@@ -2,6 +2,7 @@ import type { Bindings } from "./compose/environment.ts";
 import { schedulerClient } from "./compose/scheduler-client.ts";
 import { sharedBackend } from "./compose/shared-backend.ts";
 
+export { FileSweeper } from "./compose/file-sweeper.ts";
 export { Logs } from "./compose/logs.ts";
 export { ScheduledActions, Scheduler } from "./compose/scheduler.ts";
 export { Transactor } from "./compose/transactor.ts";

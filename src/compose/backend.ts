@@ -9,6 +9,7 @@ import { Functions } from "../runtime/functions/functions.ts";
 import { QueryRunner } from "../runtime/functions/query-runner.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
 import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
+import { wakeFileSweeper } from "./file-sweeper.ts";
 import { composeFileService, composeUploads } from "./files.ts";
 import { composeSystem } from "./system-functions.ts";
 import { composeTestFunctions } from "./test-functions.ts";
@@ -33,6 +34,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
   const core = composeCore(bindings);
   // Whatever ended the Worker before this one may have taken the Scheduler's alarm along.
   keepAlive(schedulerClient(bindings).wake());
+  keepAlive(wakeFileSweeper(bindings));
   const { settings, identity, persistence, runtime, loader, logs } = core;
   const deployments = new Deployments({ persistence, loader, clock, leaseMs: settings.codeLeaseMs });
   const transactor = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME), logs);

@@ -6,7 +6,7 @@ import type { ComponentPath, InternalId } from "./names.ts";
 import { STORAGE_TABLE } from "./tables.ts";
 import type { Transaction } from "./transaction.ts";
 
-/** What is deleted and still has its bytes: `{ file: <internal id> }`, in the order of deletion. Hidden from apps. */
+/** Hidden from apps: a document, under the internal id of the file, for each file that is deleted and has its bytes. */
 export const DELETED_FILES_TABLE = "_deleted_files";
 
 export interface StoredFile extends StoredBytes {
@@ -38,11 +38,11 @@ export async function deleteFile(transaction: Transaction, ref: FileRef): Promis
   if ((await findFile(transaction, ref)) === null) return false;
   const { component, id } = ref;
   await transaction.system.replace(transaction.systemTable(component, STORAGE_TABLE), id, null);
-  transaction.system.insert(transaction.systemTable(component, DELETED_FILES_TABLE), { file: id });
+  transaction.system.insert(transaction.systemTable(component, DELETED_FILES_TABLE), {}, id);
   return true;
 }
 
-/** Forgets deleted files whose bytes are gone. `ids` are those of the documents in `_deleted_files`. */
+/** Forgets deleted files whose bytes are gone. */
 export async function forgetFiles(
   transaction: Transaction,
   component: ComponentPath,

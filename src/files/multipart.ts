@@ -5,11 +5,7 @@ import { copyHashed } from "./copy-hashed.ts";
 const PART_BYTES = 8 * 1024 * 1024;
 
 /** Stores bytes whose number nobody knows. One part of it is in memory at a time. */
-export async function storeInParts(
-  bucket: R2Bucket,
-  key: string,
-  bytes: Chunks,
-): Promise<StoredBytes> {
+export async function storeInParts(bucket: R2Bucket, key: string, bytes: Chunks): Promise<StoredBytes> {
   const parts = new Parts(bucket, key);
   try {
     const stored = await copyHashed(bytes, (chunk) => parts.add(chunk));

@@ -12,10 +12,7 @@ export const blobHead = z.object({
 });
 
 /** `storage.store` of an action. JSON text of the document's id. */
-export async function storeBlob(
-  { uploads, found }: ActionExecution,
-  blob: NewFile,
-): Promise<string> {
+export async function storeBlob({ uploads, found }: ActionExecution, blob: NewFile): Promise<string> {
   return JSON.stringify(await uploads.store(found.path.component, blob));
 }
 
