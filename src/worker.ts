@@ -10,7 +10,7 @@ export { Transactor } from "./compose/transactor.ts";
 export default {
   async fetch(request: Request, bindings: Bindings, context: ExecutionContext): Promise<Response> {
     const backend = await sharedBackend(bindings);
-    const app = request.url.startsWith(`${backend.siteUrl}/`) ? backend.site : backend.api;
+    const app = `${request.url}/`.startsWith(`${backend.siteUrl}/`) ? backend.site : backend.api;
     return app.fetch(request, { keepAlive: (promise: Promise<unknown>) => context.waitUntil(promise) });
   },
 

@@ -20,18 +20,23 @@ export const noProviders: TokenVerifier = {
 };
 
 /** The claims of a JWT whose signature nobody has looked at: good for choosing a provider, for nothing else. */
-export function parseUnverified(token: string): { readonly header: JsonObject; readonly claims: JsonObject } {
+export function parseUnverified(token: string): {
+  readonly header: JsonObject;
+  readonly claims: JsonObject;
+  readonly issuer: string;
+} {
   const parts = token.split(".");
   const header = jsonPart(parts[0]);
   const claims = jsonPart(parts[1]);
-  if (parts.length !== 3 || header === null || claims === null || typeof claims["iss"] !== "string") {
+  const issuer = claims?.["iss"];
+  if (parts.length !== 3 || header === null || claims === null || typeof issuer !== "string") {
     throw new CodedError(
       "Unauthenticated",
       "InvalidAuthHeader",
       "Could not parse the token. Check that it is a JWT: three base64url parts separated by dots, with an `iss` claim.",
     );
   }
-  return { header, claims };
+  return { header, claims, issuer };
 }
 
 function jsonPart(part: string | undefined): JsonObject | null {

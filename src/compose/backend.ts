@@ -1,13 +1,15 @@
 import { AdminKeys } from "../auth/admin-key.ts";
-import { noProviders } from "../auth/token-verifier.ts";
 import { createApp, createSiteApp } from "../http/app.ts";
 import { SystemRouting } from "../http/system-routing.ts";
 import { DEFAULT_HTTP_SETTINGS, type HttpServices } from "../http/services.ts";
 import { Deployments } from "../runtime/code/deployments.ts";
 import { ActionRunner } from "../runtime/functions/action-runner.ts";
 import { Functions } from "../runtime/functions/functions.ts";
+import type { RuntimeEnvironment } from "../runtime/functions/environment.ts";
+import { HttpActionRunner } from "../runtime/functions/http-action-runner.ts";
 import { QueryRunner } from "../runtime/functions/query-runner.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
+import { composeTokens } from "./auth.ts";
 import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
 import { wakeFileSweeper } from "./file-sweeper.ts";
 import { composeFileService, composeUploads } from "./files.ts";
@@ -27,13 +29,15 @@ export interface Backend {
   readonly siteUrl: string;
   readonly actions: ActionRunner;
   readonly transactor: TransactorClient;
+  readonly runtime: RuntimeEnvironment;
 }
 
 /** Everything a Worker isolate needs to answer requests, made from its bindings once. */
 export async function composeBackend(bindings: Bindings): Promise<Backend> {
   const core = composeCore(bindings);
   // Whatever ended the Worker before this one may have taken the Scheduler's alarm along.
-  keepAlive(schedulerClient(bindings).wake());
+  const scheduler = schedulerClient(bindings);
+  keepAlive(scheduler.wake());
   keepAlive(wakeFileSweeper(bindings));
   const { settings, identity, persistence, runtime, loader, logs } = core;
   const deployments = new Deployments({ persistence, loader, clock, leaseMs: settings.codeLeaseMs });
@@ -46,6 +50,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
   const ports = deployPorts(core, bindings.LOADER, transactor, {
     onFlip: () => deployments.expire(),
     startBackground: () => {
+      keepAlive(scheduler.deployed());
       bindings.TRANSACTOR.getByName(TRANSACTOR_NAME)
         .startBackground()
         .catch((error: unknown) => log.error("background work was not started", error));
@@ -53,13 +58,20 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
   });
   const services: HttpServices = {
     functions,
+    httpActions: new HttpActionRunner(
+      runtime,
+      deployments,
+      { queries, actions, committer: transactor, uploads },
+      { responseBytes: settings.httpActionResponseBytes, keepAlive },
+    ),
     testFunctions: composeTestFunctions(core, bindings.LOADER, deployments),
     shapes: system,
     files: composeFileService(core.files, uploads, deployments, queries),
     ...composePush(ports),
     logs,
     adminKeys: await AdminKeys.create(identity.instanceName, core.secrets),
-    tokens: noProviders,
+    tokens: composeTokens(core, deployments),
+    signingKeys: async () => runtime.jwtSigner.publicKeys((await deployments.current()).catalog.values),
     clock,
     random,
     log,
@@ -78,5 +90,12 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
       logHoldMs: settings.logHoldMs,
     },
   };
-  return { api: createApp(services), site: createSiteApp(), siteUrl: identity.siteUrl, actions, transactor };
+  return {
+    api: createApp(services),
+    site: createSiteApp(services),
+    siteUrl: identity.siteUrl,
+    actions,
+    transactor,
+    runtime,
+  };
 }

@@ -21,6 +21,7 @@ import { Isolates } from "../runtime/code/isolates.ts";
 import { realmBundle } from "../runtime/code/realm-bundle.ts";
 import { SealedCursors } from "../runtime/cursors.ts";
 import type { RuntimeEnvironment } from "../runtime/functions/environment.ts";
+import { JwtSigner } from "../runtime/functions/jwt-signer.ts";
 import type { FunctionHandles } from "../runtime/functions/reference.ts";
 import { SealedText } from "../runtime/sealed-text.ts";
 import { MasterSecret } from "../runtime/secret.ts";
@@ -111,6 +112,8 @@ export function composeCore(bindings: Bindings): Core {
       ),
     },
     instanceName: identity.instanceName,
+    jwtSigner: new JwtSigner((name, value) => cipher.open(name, value)),
+    cloudUrl: identity.cloudUrl,
   };
   const variables = variableReader(cipher, builtinVariables);
   const loader = new DeploymentLoader(source, variables, schemaLimits(settings));

@@ -1,5 +1,6 @@
 import { WorkerEntrypoint } from "cloudflare:workers";
 import type { RunActionRequest } from "../protocol/scheduling.ts";
+import { Execution } from "../runtime/functions/execution.ts";
 import { runScheduledAction } from "../scheduler/scheduled-action.ts";
 import { type SchedulerComposition, SchedulerObject } from "../scheduler/scheduler-object.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
@@ -10,6 +11,9 @@ import { clock, jitter, log } from "./system.ts";
 
 const RETRY_INITIAL_MS = 200;
 const RETRY_MAX_MS = 60_000;
+
+/** Long enough for whatever else waits for its turn. */
+const PAUSE_MS = 10;
 
 /** Loopback bindings of this Worker, as far as they are used here. */
 interface Exports {
@@ -28,6 +32,9 @@ export class Scheduler extends SchedulerObject<Bindings> {
         due: (limit) => persistence.due(limit),
         runJob: (key, phase) => transactor.runJob({ v: 1, key, phase }),
         runAction: (key, call) => exports.ScheduledActions.run(JSON.stringify({ v: 1, key, call })),
+        runSystem: (call) => transactor.runSystem(call),
+        persistence,
+        pause: () => new Promise((resolve) => setTimeout(resolve, PAUSE_MS)),
         clock,
         log,
         jitter,
@@ -36,6 +43,7 @@ export class Scheduler extends SchedulerObject<Bindings> {
         parallelism: settings.scheduledParallelism,
         retryInitialMs: RETRY_INITIAL_MS,
         retryMaxMs: RETRY_MAX_MS,
+        retentionMs: settings.scheduledRetentionMs,
       },
     };
   }
@@ -45,12 +53,14 @@ export class Scheduler extends SchedulerObject<Bindings> {
 export class ScheduledActions extends WorkerEntrypoint<Bindings> {
   /** A `RunActionRequest`. Resolves when the end of the action is recorded. */
   async run(requestJson: string): Promise<void> {
-    const { actions, transactor } = await sharedBackend(this.env);
+    const { actions, transactor, runtime } = await sharedBackend(this.env);
     // Made by our own Scheduler.
     const request: RunActionRequest = JSON.parse(requestJson);
     await runScheduledAction(request, {
       runAction: (call) => actions.run(call),
       runSystem: (call) => transactor.runSystem(call),
+      log: (call, lines) => new Execution(runtime, call, "Action").progress(lines),
+      clock,
       sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
     });
   }

@@ -11,9 +11,11 @@ import type { DeployPorts } from "./ports.ts";
 import { PUSH_PROGRESS } from "./push-progress.ts";
 import type { PushTicket } from "./push-token.ts";
 import type { DeploySettings } from "./settings.ts";
+import { SIGNING_KEY } from "../runtime/functions/jwt-signer.ts";
+import { newSigningKey } from "./signing-key.ts";
 import { isBuildable, type SchemaDiff, type WantedIndex } from "./schema-diff.ts";
 
-type Ports = Pick<DeployPorts, "committer" | "clock" | "random" | "settings">;
+type Ports = Pick<DeployPorts, "committer" | "cipher" | "clock" | "random" | "settings">;
 
 /**
  * The one change that makes a push take effect: app version, tables, states of indexes. `null` = nothing changes at
@@ -64,6 +66,7 @@ export async function flipChange(
       { key: LAST_PUSH, value: { id: ticket.id, previousVersion: previous?.version ?? null } },
       { key: PUSH_PROGRESS, value: null },
       ...(rows.values.has(HANDLE_KEY) ? [] : [{ key: HANDLE_KEY, value: toHex(ports.random.bytes(32)) }]),
+      ...(rows.values.has(SIGNING_KEY) ? [] : [{ key: SIGNING_KEY, value: await newSigningKey(ports.cipher) }]),
       ...drops.values,
     ],
   };

@@ -10,27 +10,28 @@ import { environmentRoutes } from "./environment.ts";
 import { errorResponse } from "./errors.ts";
 import { fileRoutes } from "./files.ts";
 import { functionRoutes } from "./functions.ts";
-import type { HttpEnv } from "./hono-env.ts";
+import type { HttpContext, HttpEnv } from "./hono-env.ts";
+import { answerByHttpAction } from "./http-actions.ts";
 import { logRoutes } from "./logs.ts";
 import { testFunctionRoutes } from "./test-function.ts";
 import { toolRoutes } from "./tools.ts";
 import { requestIdOf } from "./request-context.ts";
 import type { HttpServices } from "./services.ts";
 
-const NO_HTTP_ACTIONS = "This Convex deployment does not have HTTP actions enabled.";
-
 /** The deployment's API origin. */
 export function createApp(services: HttpServices): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>({ getPath });
 
-  app.onError((error, c) => {
-    const { status, body } = errorResponse(error, services.log, c.var.requestId);
-    return body === null ? c.body(null, status) : c.json(body, status);
-  });
+  app.onError((error, c) => failed(error, c, services));
   app.notFound((c) => c.body(null, 404));
 
   app.use(async (c, next) => {
     c.set("requestId", requestIdOf(c.req.raw.headers, services.random));
+    await next();
+  });
+  // In front of what is added to answers of the API: these are the developer's own, headers and all.
+  app.use("/http/*", (c) => answerByHttpAction(c, services, "/http"));
+  app.use(async (c, next) => {
     await next();
     await discardBody(c.req.raw);
   });
@@ -54,15 +55,26 @@ export function createApp(services: HttpServices): Hono<HttpEnv> {
     app.all(path, (c) => c.body(null, 405));
   }
 
-  app.all("/http/*", (c) => c.text(NO_HTTP_ACTIONS, 404));
   return app;
 }
 
-/** The site origin, where HTTP actions answer. */
-export function createSiteApp(): Hono {
-  const app = new Hono();
-  app.all("*", (c) => c.text(NO_HTTP_ACTIONS, 404));
+/** The site origin, where HTTP actions answer. Nothing is added to their responses, and nothing answers for them. */
+export function createSiteApp(services: HttpServices): Hono<HttpEnv> {
+  const app = new Hono<HttpEnv>({ getPath });
+  const base = new URL(services.settings.siteUrl).pathname.replace(/\/$/, "");
+  app.onError((error, c) => failed(error, c, services));
+  app.use(async (c, next) => {
+    c.set("requestId", requestIdOf(c.req.raw.headers, services.random));
+    c.set("client", null);
+    await next();
+  });
+  app.use((c) => answerByHttpAction(c, services, base));
   return app;
+}
+
+function failed(error: unknown, c: HttpContext, services: HttpServices): Response {
+  const { status, body } = errorResponse(error, services.log, c.var.requestId);
+  return body === null ? c.body(null, status) : c.json(body, status);
 }
 
 /** The raw path: segments are decoded by whoever splits them. A base URL with a trailing slash doubles the first one. */

@@ -7,6 +7,7 @@ import type { FunctionCall, FunctionOutcome, MutationCall, UdfType } from "../pr
 import type { LogBatch, LogRequest } from "../protocol/function-log.ts";
 import type { EnvironmentChange } from "../protocol/http-bodies.ts";
 import type { Identity } from "../protocol/identity.ts";
+import type { HttpActionAnswer, HttpActionCall } from "../runtime/functions/http-action-runner.ts";
 import type { TestFunctionCall } from "../runtime/functions/test-function.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
@@ -33,6 +34,11 @@ export interface AnyOutcome {
   /** Null when there is no such function. */
   readonly udfType: UdfType | null;
   readonly outcome: FunctionOutcome;
+}
+
+export interface HttpActionService {
+  /** `request` with the URL that user code sees. Its body may be read as a stream. */
+  serve(request: Request, call: HttpActionCall): Promise<HttpActionAnswer>;
 }
 
 /** One method per push endpoint: parsed JSON in, JSON out. The caller has already been found to be an admin. */
@@ -110,6 +116,7 @@ export const DEFAULT_HTTP_SETTINGS = {
 /** Everything the routes need, made once per isolate. */
 export interface HttpServices {
   readonly functions: FunctionService;
+  readonly httpActions: HttpActionService;
   readonly push: PushService;
   readonly environment: EnvironmentService;
   readonly logs: LogReader;
@@ -118,6 +125,8 @@ export interface HttpServices {
   readonly files: FileService;
   readonly adminKeys: AdminKeys;
   readonly tokens: TokenVerifier;
+  /** A JWK Set: what verifies the tokens that the app signs. */
+  readonly signingKeys: () => Promise<object>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

@@ -138,6 +138,8 @@ export interface HostCapability {
   tables(): Promise<string>;
   /** Actions only: JSON text of `LogLine[]`, sent as they are printed. */
   log(lines: string): Promise<void>;
+  /** HTTP actions only: the last byte and the last line have been sent. */
+  finished(): Promise<void>;
   /**
    * Actions only: `blob` is JSON text of a `BlobHead`, the answer JSON text of a `SyscallResponse` whose result is the
    * storage id.

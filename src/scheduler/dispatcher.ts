@@ -91,6 +91,11 @@ export class Dispatcher {
     this.#pump();
   }
 
+  /** For something else that the object has to do. */
+  alarmBy(at: number): void {
+    this.#alarm.by(at);
+  }
+
   #learn(key: IndexKey, now: number): void {
     const { dueAt } = parseDueKey(key);
     if (dueAt > now) {

@@ -1,7 +1,9 @@
-import type { FunctionOutcome } from "../protocol/execution.ts";
+import { z } from "zod";
+import type { FunctionCall, FunctionLogLine, FunctionOutcome } from "../protocol/execution.ts";
 import type { RunActionRequest, SystemCall } from "../protocol/scheduling.ts";
 import { FINISH_OP } from "../runtime/scheduling/operations.ts";
-import type { FunctionCall } from "../protocol/execution.ts";
+import { warningLine } from "../runtime/scheduling/run-job.ts";
+import type { Clock } from "../shared/clock.ts";
 import { CodedError } from "../shared/coded-error.ts";
 import type { JsonValue } from "../shared/json.ts";
 
@@ -11,19 +13,30 @@ const RECORD_WAITS_MS = [0, 100, 500, 2_000, 5_000, 10_000] as const;
 interface Ports {
   runAction(call: FunctionCall): Promise<FunctionOutcome>;
   runSystem(call: SystemCall): Promise<JsonValue>;
+  /** Lines of the backend's own in the log of the action. */
+  log(call: FunctionCall, lines: readonly FunctionLogLine[]): void;
   sleep(ms: number): Promise<void>;
+  readonly clock: Clock;
 }
+
+const recorded = z.union([z.literal(false), z.object({ warning: z.string().nullable() })]);
 
 /** Runs an action that is marked as started, once, and records how it ended. */
 export async function runScheduledAction({ key, call }: RunActionRequest, ports: Ports): Promise<void> {
   const error = await failureOf(call, ports);
-  for (const [attempt, wait] of RECORD_WAITS_MS.entries()) {
-    await ports.sleep(wait);
+  const answer = recorded.parse(await record({ v: 1, op: FINISH_OP, args: { key, error } }, ports));
+  if (answer !== false && answer.warning !== null) ports.log(call, [warningLine(answer.warning, ports.clock.now())]);
+}
+
+/** Recording twice is recording once. */
+async function record(call: SystemCall, ports: Ports): Promise<JsonValue> {
+  for (let attempt = 0; ; attempt++) {
     try {
-      await ports.runSystem({ v: 1, op: FINISH_OP, args: { key, error } });
-      return;
-    } catch (cause) {
-      if (attempt === RECORD_WAITS_MS.length - 1) throw cause;
+      return await ports.runSystem(call);
+    } catch (error) {
+      const wait = RECORD_WAITS_MS[attempt];
+      if (wait === undefined) throw error;
+      await ports.sleep(wait);
     }
   }
 }
@@ -35,7 +48,7 @@ async function failureOf(call: FunctionCall, ports: Ports): Promise<string | nul
     return outcome.ok ? null : outcome.error.message;
   } catch (error) {
     if (error instanceof CodedError) return error.message;
-    // Ours: logged whole by whoever ran it.
+    // Ours: whoever ran it has logged it whole.
     return "Transient error while executing action: the backend failed while it ran. It is not run again.";
   }
 }

@@ -23,6 +23,6 @@ export const scheduledFunctionRules: JobTable = {
   },
 
   finished(job, result, now) {
-    return ended(job, result.ok ? { kind: "success" } : { kind: "failed", error: result.error }, now);
+    return { document: ended(job, result.ok ? { kind: "success" } : { kind: "failed", error: result.error }, now) };
   },
 };

@@ -5,6 +5,7 @@ import type { Log } from "../shared/log.ts";
 export interface SchedulerStub {
   notify(noticeJson: string): Promise<void>;
   wake(): Promise<void>;
+  deployed(): Promise<void>;
 }
 
 /** The Scheduler as the rest of the backend sees it. A message that is lost is made up for by the next one. */
@@ -21,12 +22,17 @@ export class SchedulerClient {
   /** Never rejects. */
   async notify(keys: readonly IndexKey[]): Promise<void> {
     const notice = JSON.stringify({ v: 1, keys });
-    await this.#try(() => this.#stub().notify(notice));
+    await this.#try(async () => this.#stub().notify(notice));
   }
 
   /** Never rejects. */
   async wake(): Promise<void> {
-    await this.#try(() => this.#stub().wake());
+    await this.#try(async () => this.#stub().wake());
+  }
+
+  /** A push took effect. Never rejects. */
+  async deployed(): Promise<void> {
+    await this.#try(async () => this.#stub().deployed());
   }
 
   async #try(send: () => Promise<void>): Promise<void> {

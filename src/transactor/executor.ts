@@ -1,7 +1,7 @@
 import type { TransactionEffects } from "../engine/commit/effects.ts";
 import type { TransactionBegin } from "../engine/commit/mutation-runner.ts";
 import type { IndexKey } from "../engine/names.ts";
-import type { JobView } from "../runtime/scheduling/run-job.ts";
+import type { RunnableView } from "../runtime/scheduling/run-job.ts";
 import type { SystemCall } from "../protocol/scheduling.ts";
 import type { JsonValue } from "../shared/json.ts";
 import type { FunctionOutcome, MutationCall } from "../protocol/execution.ts";
@@ -34,5 +34,5 @@ export interface SystemExecutor {
     begin: TransactionBegin,
   ): Promise<{ readonly answer: JsonValue; readonly effects: TransactionEffects }>;
   /** Reads only. What it finds may have changed when it is acted upon. */
-  lookAtJob(key: IndexKey, begin: Pick<TransactionBegin, "reader" | "catalog">): Promise<JobView>;
+  lookAtJob(key: IndexKey, begin: Pick<TransactionBegin, "reader" | "catalog">): Promise<RunnableView>;
 }

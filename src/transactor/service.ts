@@ -12,7 +12,7 @@ import type { LoggedTransaction, Persistence } from "../engine/persistence.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
 import type { FunctionOutcome, MutationCall } from "../protocol/execution.ts";
 import type { RunJobAnswer, RunJobRequest, SystemCall } from "../protocol/scheduling.ts";
-import type { JobView } from "../runtime/scheduling/run-job.ts";
+import type { RunnableView } from "../runtime/scheduling/run-job.ts";
 import { type ExecutionLog, NO_EXECUTION_LOG } from "../protocol/function-log.ts";
 import { must } from "../shared/assert.ts";
 import type { Clock } from "../shared/clock.ts";
@@ -112,11 +112,13 @@ export class TransactorService {
       lookAt: async (key) => this.#lookAtJob(key),
       runMutation: (call) => this.runMutation(call, executions),
       runSystem: (call) => this.runSystem(call),
+      ...this.#parts,
+      executions,
     });
   }
 
   /** Not in commit order: whatever follows from it looks again, inside its own transaction. */
-  async #lookAtJob(key: IndexKey): Promise<JobView> {
+  async #lookAtJob(key: IndexKey): Promise<RunnableView> {
     for (let attempt = 1; ; attempt++) {
       const { state } = await this.#life.current();
       const reader = new TransactionReader(state);

@@ -61,6 +61,13 @@ export class Jobs {
     return (await this.events(run)).map(({ tag }) => tag);
   }
 
+  /** How many jobs are due and not over. */
+  async unfinished(): Promise<number> {
+    const all = await this.client.query<readonly Job[]>("jobs:jobs");
+    const now = Date.now();
+    return all.filter(({ state, scheduledTime }) => !FINAL.has(state.kind) && scheduledTime <= now).length;
+  }
+
   /** Resolves when the events of a run are these many. */
   eventCount(run: string, count: number): Promise<readonly Event[]> {
     return eventually(async () => {

@@ -22,6 +22,8 @@ export interface ActionExecution {
   readonly deployment: Deployment & { readonly app: App };
   readonly found: ResolvedFunction;
   readonly call: FunctionCall;
+  /** What `getUserIdentity` throws: the token of an HTTP action's request was refused. */
+  readonly identityError: CodedError | null;
   /** Depth of `runAction` nesting. */
   readonly depth: number;
   /** Parent of what it calls, in the function log. */
@@ -49,6 +51,7 @@ export class ActionCapability extends RpcTarget implements HostCapability {
   readonly #abort = Promise.withResolvers<never>();
   /** Lines that arrived and were not handed on yet; they keep their order. */
   #logged: Promise<void> = Promise.resolve();
+  readonly #served = Promise.withResolvers<void>();
   readonly #transactions = new Turns(CONCURRENT_TRANSACTIONS);
   #ended = false;
 
@@ -61,6 +64,16 @@ export class ActionCapability extends RpcTarget implements HostCapability {
   /** Rejects when the execution must end with a failure that user code can't catch. */
   get aborted(): Promise<never> {
     return this.#abort.promise;
+  }
+
+  /** HTTP actions: the response was sent, and everything that was printed has been told. */
+  get served(): Promise<void> {
+    return this.#served.promise;
+  }
+
+  finished(): Promise<void> {
+    this.#served.resolve(this.#logged);
+    return this.#served.promise;
   }
 
   end(): void {

@@ -11,11 +11,12 @@ import type { FileUploads } from "../files/runtime-files.ts";
 import { checkArguments, checkReturnValue } from "./arguments.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { Execution } from "./execution.ts";
-import { describeThrown, failureOf, FunctionError, plainFailure } from "./failure.ts";
+import { describeThrown, failureOf, FunctionError } from "./failure.ts";
 import { withStacks } from "./log-lines.ts";
 import type { QueryRunner } from "./query-runner.ts";
 import { resolveFunction } from "./resolve.ts";
 import { withinRpcSize } from "./rpc-size.ts";
+import { timeLimit } from "./time-limit.ts";
 import { sizeWarnings } from "./warnings.ts";
 
 /**
@@ -88,6 +89,7 @@ export class ActionRunner {
       deployment,
       found,
       call,
+      identityError: null,
       depth,
       queries: this.#queries,
       committer: this.#committer,
@@ -160,15 +162,4 @@ function unawaitedWarning(names: readonly string[], now: number): LogLine {
     timestamp: now,
     code: "UnawaitedOperations",
   };
-}
-
-/** E-C-1. The isolate can't be stopped from outside: its call loses its rights and its result is ignored. */
-function timeLimit(ms: number, note: string): { readonly expired: Promise<never>; cancel(): void } {
-  const { promise, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => {
-    const message = `Function execution timed out (maximum duration: ${ms / 1000}s)${note}`;
-    reject(new FunctionError(plainFailure(message)));
-  }, ms);
-  promise.catch(() => undefined);
-  return { expired: promise, cancel: () => clearTimeout(timer) };
 }

@@ -208,6 +208,10 @@ class DatabaseCapability extends RpcTarget implements HostCapability {
     return Promise.reject(new Error("Lines of queries and mutations are returned with their result."));
   }
 
+  finished(): Promise<void> {
+    return Promise.reject(new Error("Only HTTP actions have a response to finish."));
+  }
+
   storeBlob(): Promise<string> {
     return Promise.reject(new Error(NO_BLOBS));
   }

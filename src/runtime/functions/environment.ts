@@ -15,6 +15,7 @@ import type { CodeSource } from "../code/code-source.ts";
 import type { Deployment } from "../code/deployments.ts";
 import type { IsolateSource } from "../code/isolates.ts";
 import type { RuntimeFiles } from "../files/runtime-files.ts";
+import type { JwtSigner } from "./jwt-signer.ts";
 import type { FunctionHandlesOf } from "./reference.ts";
 import type { SizeLimits } from "./arguments.ts";
 
@@ -49,6 +50,9 @@ export interface RuntimeEnvironment {
   /** Turns of this isolate's queries and actions; mutations take theirs in the Transactor. */
   readonly admission: { readonly queries: Admission; readonly actions: Admission };
   readonly instanceName: string;
+  readonly jwtSigner: JwtSigner;
+  /** `CONVEX_CLOUD_URL`: the issuer of what `jwtSigner` signs. */
+  readonly cloudUrl: string;
 }
 
 /** Everything one database function runs in. Nested calls share transaction, time, identity and request. */

@@ -23,6 +23,8 @@ interface ExecutionParts {
 export interface ExecutionResult {
   readonly usage?: Partial<UsageStats>;
   readonly cachedResult?: boolean;
+  /** Of HTTP actions. */
+  readonly success?: { readonly status: string };
 }
 
 /** One execution on its way into the function log. Made when it begins; ends with `completed` or `failed`, once. */
@@ -37,7 +39,7 @@ export class Execution {
   /** Lines already told as progress. */
   #told = 0;
 
-  constructor(parts: ExecutionParts, call: FunctionCall, udfType: UdfType) {
+  constructor(parts: ExecutionParts, call: FunctionCall, udfType: UdfType, identifier = displayPath(call.path)) {
     this.#parts = parts;
     this.#call = call;
     this.#startedAt = parts.clock.now();
@@ -45,7 +47,7 @@ export class Execution {
     this.#description = {
       udfType,
       componentPath: call.path.component === "" ? null : call.path.component,
-      identifier: displayPath(call.path),
+      identifier,
       requestId: call.context.requestId,
       executionId: this.id,
       parentExecutionId: call.context.parentExecutionId ?? null,
@@ -70,7 +72,7 @@ export class Execution {
     this.#parts.executions.completed(this.failure(error));
   }
 
-  completion(outcome: FunctionOutcome, { usage, cachedResult }: ExecutionResult = {}): FunctionCompletion {
+  completion(outcome: FunctionOutcome, { usage, cachedResult, success }: ExecutionResult = {}): FunctionCompletion {
     return {
       ...this.#description,
       logLines: outcome.logLines,
@@ -83,6 +85,7 @@ export class Execution {
       ...(outcome.ok && { returnBytes: outcome.value.length }),
       ...(usage && { usage }),
       ...(cachedResult === true && { cachedResult }),
+      ...(success && { success }),
     };
   }
 

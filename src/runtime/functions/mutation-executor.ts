@@ -12,7 +12,7 @@ import type { JsonValue } from "../../shared/json.ts";
 import { ownValue } from "../../shared/own-value.ts";
 import type { Deployment, DeploymentLoader } from "../code/deployments.ts";
 import { NO_SYSTEM_WORK, type SystemWork } from "../scheduling/job-table.ts";
-import { type JobView, lookAtJob, runAsJob } from "../scheduling/run-job.ts";
+import { lookAtJob, type RunnableView, runAsJob } from "../scheduling/run-job.ts";
 import { runDatabaseFunction } from "./database-execution.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { Execution, usageOf } from "./execution.ts";
@@ -100,10 +100,10 @@ export class MutationExecutor {
   }
 
   /** What is to be done about a job, as of a moment that may be over when it is done. */
-  async lookAtJob(key: IndexKey, begin: Pick<TransactionBegin, "reader" | "catalog">): Promise<JobView> {
+  async lookAtJob(key: IndexKey, begin: Pick<TransactionBegin, "reader" | "catalog">): Promise<RunnableView> {
     const deployment = await this.#deployments.of(begin.catalog);
     const view = await lookAtJob(this.#work.jobs, deployment, begin.reader, key, this.#runtime.clock.now());
-    if (view.kind !== "run") return view;
+    if (view.kind === "over" || view.kind === "change") return view;
     const requestId = toHex(this.#runtime.random.bytes(8)).toLowerCase();
     const { path, args, context } = view.run;
     return {

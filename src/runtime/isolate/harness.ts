@@ -63,6 +63,7 @@ export class Harness extends WorkerEntrypoint<IsolateEnv> {
     const end = async (): Promise<void> => {
       call.finish();
       await call.logs.drain();
+      await call.host.finished();
       dispose(call.host);
     };
     if (response.body === null) {

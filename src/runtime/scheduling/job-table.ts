@@ -17,6 +17,12 @@ export interface JobRun {
 
 export type JobResult = { readonly ok: true } | { readonly ok: false; readonly error: string };
 
+export interface Finished {
+  readonly document: JsonObject;
+  /** For the function's log. */
+  readonly warning?: string;
+}
+
 /**
  * What has to be done about a job that is due. `started`: somebody has begun to run it. `change`: it is not to be run
  * any more, and its document becomes this, or goes.
@@ -37,8 +43,7 @@ export type JobStep =
 export interface JobTable {
   step(document: JsonObject, table: TableRow, app: App | null, now: number): JobStep;
   started(document: JsonObject, now: number): JsonObject;
-  /** `null`: the document goes. */
-  finished(document: JsonObject, result: JobResult, now: number): JsonObject | null;
+  finished(document: JsonObject, result: JobResult, now: number): Finished;
 }
 
 /** By name of the table. */

@@ -6,3 +6,5 @@ export const FINISH_OP = "jobs.finish";
 export const LOSE_OP = "jobs.lose";
 export const REFUSE_OP = "jobs.refuse";
 export const SETTLE_OP = "jobs.settle";
+export const SYNC_CRONS_OP = "jobs.syncCrons";
+export const REMOVE_OP = "jobs.remove";

@@ -2,7 +2,7 @@ import { dueKeyOf, parseDueKey } from "../../engine/due-queue.ts";
 import type { IndexKey } from "../../engine/names.ts";
 import type { TableRow } from "../../engine/persistence.ts";
 import type { SnapshotReader } from "../../engine/snapshot-reader.ts";
-import type { FunctionCall, FunctionOutcome, UdfType } from "../../protocol/execution.ts";
+import type { FunctionCall, FunctionLogLine, FunctionOutcome, UdfType } from "../../protocol/execution.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../shared/json.ts";
 import type { App } from "../code/app.ts";
 import type { Deployment } from "../code/deployments.ts";
@@ -15,10 +15,20 @@ export interface FoundJob {
   readonly step: JobStep;
 }
 
-/** `udfType`: of the function as it is now, `null` when there is none. */
-export type JobView =
-  | { readonly kind: "over" | "change" | "started" }
-  | { readonly kind: "run"; readonly run: JobRun; readonly udfType: UdfType | null; readonly call?: FunctionCall };
+interface Runnable {
+  readonly run: JobRun;
+  /** Of the function as it is now, `null` when there is none. */
+  readonly udfType: UdfType | null;
+}
+
+export type JobView<More = unknown> =
+  | { readonly kind: "over" }
+  | { readonly kind: "change" }
+  | ({ readonly kind: "run" } & Runnable & More)
+  | ({ readonly kind: "started" } & Runnable & More);
+
+/** `call`: what is run, made anew each time it is looked at. */
+export type RunnableView = JobView<{ readonly call: FunctionCall }>;
 
 /** The job in the transaction, which depends on it from now on; `null` when it is not due under this key any more. */
 export async function findJob(
@@ -47,8 +57,9 @@ export async function lookAtJob(
   const document: JsonValue = stored === null ? null : JSON.parse(stored.json);
   const step = judged(jobs, table, document, key, app, now)?.step;
   if (step === undefined) return { kind: "over" };
-  if (step.kind !== "run") return { kind: step.kind };
-  return { kind: "run", run: step.run, udfType: app?.resolve(step.run.path)?.udfType ?? null };
+  if (step.kind === "over") return { kind: "over" };
+  if (step.kind === "change") return { kind: "change" };
+  return { kind: step.kind, run: step.run, udfType: app?.resolve(step.run.path)?.udfType ?? null };
 }
 
 /**
@@ -67,18 +78,28 @@ export async function runAsJob(
   const outcome = await run();
   if (outcome.ok) nested.commit();
   else nested.rollback();
-  await finishJob(context, key, job, outcome.ok ? { ok: true } : { ok: false, error: outcome.error.message });
-  return outcome;
+  const result: JobResult = outcome.ok ? { ok: true } : { ok: false, error: outcome.error.message };
+  const warning = await finishJob(context, key, job, result);
+  if (warning === null) return outcome;
+  return { ...outcome, logLines: [...outcome.logLines, warningLine(warning, context.runtime.clock.now())] };
 }
 
+/** A line of the backend's own in the log of a job. */
+export function warningLine(message: string, now: number): FunctionLogLine {
+  return { level: "WARN", messages: [message], isTruncated: false, timestamp: now };
+}
+
+/** Answers what the function's log should say about it. */
 export async function finishJob(
   { transaction, runtime }: SystemContext,
   key: IndexKey,
   { table, rules, document }: FoundJob,
   result: JobResult,
-): Promise<void> {
+): Promise<string | null> {
   const { id } = parseDueKey(key);
-  await transaction.system.replace(table, id, rules.finished(document, result, runtime.clock.now()));
+  const finished = rules.finished(document, result, runtime.clock.now());
+  await transaction.system.replace(table, id, finished.document);
+  return finished.warning ?? null;
 }
 
 function judged(

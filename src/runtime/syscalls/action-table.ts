@@ -75,7 +75,8 @@ export const actionSyscalls: Readonly<Record<string, ActionSyscall>> = {
   "1.0/actions/action": calling("runAction"),
   "1.0/createFunctionHandle": ({ deployment, found, runtime }, args) =>
     createFunctionHandle(deployment.app, found.path.component, runtime.handles(deployment), args),
-  "1.0/getUserIdentity": ({ call }) => getUserIdentity(call.identity),
+  "1.0/getUserIdentity": ({ call, identityError }) =>
+    identityError === null ? getUserIdentity(call.identity) : Promise.reject(identityError),
   "1.0/getFunctionMetadata": ({ found }) => functionMetadata(found.path),
   "1.0/getDeploymentMetadata": ({ runtime }) => deploymentMetadata(runtime.instanceName),
   "1.0/getRequestMetadata": ({ call, found }) => requestMetadata(call.context, call.identity, found.udfType),

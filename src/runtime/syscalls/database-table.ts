@@ -1,7 +1,7 @@
 import type { JsonValue } from "../../shared/json.ts";
 import { notAvailableYet } from "../../shared/coded-error.ts";
 import type { DatabaseExecution } from "../functions/database-execution.ts";
-import { getUserIdentity } from "./auth.ts";
+import { getUserIdentity, signJwt } from "./auth.ts";
 import { createFunctionHandle, runUdf } from "./functions.ts";
 import { deploymentMetadata, functionMetadata, requestMetadata } from "./meta.ts";
 import { DOCUMENT_SYSCALLS } from "./db.ts";
@@ -32,7 +32,7 @@ const own: Record<string, DatabaseSyscall> = {
     requestMetadata(execution.scope.context, execution.scope.identity, execution.found.udfType),
   // Variables are resolved when a log is emitted; there is no audit log to emit to (`abi.md` §2.3.7).
   "1.0/auditLog": () => Promise.resolve("null"),
-  "1.0/signJwt": missing("ctx.auth.signJwt"),
+  "1.0/signJwt": signJwt,
   "1.0/schedule": schedule,
   "1.0/cancel_job": cancelJob,
 };

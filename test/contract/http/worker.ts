@@ -41,6 +41,7 @@ let app: Promise<ReturnType<typeof createApp>> | undefined;
 async function makeApp(secret: string) {
   return createApp({
     functions,
+    httpActions: { serve: () => Promise.resolve({ kind: "disabled" }) },
     push,
     environment: { update: () => Promise.resolve() },
     logs,
@@ -49,6 +50,7 @@ async function makeApp(secret: string) {
     files: NO_FILES,
     adminKeys: await AdminKeys.create("convection", [secret]),
     tokens: noProviders,
+    signingKeys: () => Promise.resolve({ keys: [] }),
     clock,
     random,
     log: {

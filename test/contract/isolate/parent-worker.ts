@@ -97,6 +97,8 @@ class Host extends RpcTarget {
     this.logs.push(...(JSON.parse(lines) as unknown[]));
   }
 
+  async finished(): Promise<void> {}
+
   async storeBlob(head: string, bytes: ReadableStream<Uint8Array>): Promise<string> {
     const { sha256 } = JSON.parse(head) as BlobHead;
     const id = `blob${this.blobs.size}:${sha256 ?? "unchecked"}`;

@@ -1,7 +1,9 @@
 import { type Backend, composeBackend } from "../../../src/compose/backend.ts";
 import type { Bindings } from "../../../src/compose/environment.ts";
+import { ScheduledActions, Scheduler as RealScheduler } from "../../../src/compose/scheduler.ts";
 import { Transactor as RealTransactor } from "../../../src/compose/transactor.ts";
 import type { TransactorComposition } from "../../../src/transactor/transactor.ts";
+import type { SchedulerComposition } from "../../../src/scheduler/scheduler-object.ts";
 import { controls } from "./controls.ts";
 import { faulty, type Holder } from "./faulty-d1.ts";
 
@@ -31,10 +33,18 @@ function instrumented(env: Env, transactor: string, holder: Holder): Bindings {
   };
 }
 
+export { ScheduledActions };
+
 /** Its namespace is keyed by name as in production, so two names are two objects. */
 export class Transactor extends RealTransactor {
   protected override compose(context: DurableObjectState, env: Env): TransactorComposition {
     return super.compose(context, instrumented(env, context.id.name ?? "transactor", "transactor"));
+  }
+}
+
+export class Scheduler extends RealScheduler {
+  protected override compose(context: DurableObjectState, env: Env): SchedulerComposition {
+    return super.compose(context, instrumented(env, "transactor", "transactor"));
   }
 }
 

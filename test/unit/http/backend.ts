@@ -1,7 +1,7 @@
 import { AdminKeys } from "../../../src/auth/admin-key.ts";
 import { noProviders } from "../../../src/auth/token-verifier.ts";
 import type { Timestamp } from "../../../src/engine/timestamp.ts";
-import { createApp } from "../../../src/http/app.ts";
+import { createApp, createSiteApp } from "../../../src/http/app.ts";
 import {
   DEFAULT_HTTP_SETTINGS,
   type FunctionService,
@@ -110,6 +110,7 @@ export function backend(settings: Partial<HttpSettings> = {}) {
   const logs = new LogBuffer(clock);
   const services: HttpServices = {
     functions,
+    httpActions: { serve: () => Promise.resolve({ kind: "disabled" }) },
     push,
     environment: { update: async (more) => void changes.push(...more) },
     logs,
@@ -118,6 +119,7 @@ export function backend(settings: Partial<HttpSettings> = {}) {
     files: NO_FILES,
     adminKeys: keys,
     tokens: noProviders,
+    signingKeys: () => Promise.resolve({ keys: [] }),
     clock,
     random,
     log,
@@ -132,6 +134,7 @@ export function backend(settings: Partial<HttpSettings> = {}) {
     },
   };
   const app = createApp(services);
+  const site = createSiteApp(services);
 
   async function request(path: string, init?: RequestInit): Promise<Response> {
     return app.request(`http://127.0.0.1:3210${path}`, init);
@@ -146,7 +149,7 @@ export function backend(settings: Partial<HttpSettings> = {}) {
     });
   }
 
-  return { app, functions, push, log, logs, changes, clock, request, post };
+  return { app, site, functions, push, log, logs, changes, clock, request, post };
 }
 
 export function success(value: string): FunctionOutcome {

@@ -1,5 +1,4 @@
 import { describe, expect, test } from "vitest";
-import { createSiteApp } from "../../../src/http/app.ts";
 import { ADMIN, ADMIN_KEY, backend, INSTANCE, READ_ONLY_KEY } from "./backend.ts";
 
 describe("routes", () => {
@@ -68,13 +67,13 @@ describe("routes", () => {
     expect(functions.calls.map(({ call }) => call.path.module)).toEqual(["m.js", "m.js"]);
   });
 
-  test("P-R-9 HTTP actions do not exist yet and say so, on both origins", async () => {
+  test("E-D-15 an app without HTTP actions says so, on both origins", async () => {
     const text = "This Convex deployment does not have HTTP actions enabled.";
     for (const method of ["GET", "POST", "OPTIONS"]) {
       for (const response of [
         await backend().request("/http/hello", { method }),
-        await createSiteApp().request("/hello", { method }),
-        await createSiteApp().request("/", { method }),
+        await backend().site.request("http://127.0.0.1:3211/hello", { method }),
+        await backend().site.request("http://127.0.0.1:3211/", { method }),
       ]) {
         expect([response.status, await response.text()]).toEqual([404, text]);
       }

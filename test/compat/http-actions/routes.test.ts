@@ -1,0 +1,250 @@
+import { request as httpRequest } from "node:http";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startBackend, type TestBackend } from "../../support/backend.ts";
+import { AppCopy } from "../../support/convex-cli.ts";
+import { ConvexApp } from "../../support/convex-app.ts";
+import { FIXTURES } from "../../support/paths.ts";
+
+let app: AppCopy;
+let backend: TestBackend;
+
+beforeAll(async () => {
+  app = new AppCopy(join(FIXTURES, "http-actions-app"));
+  backend = await startBackend({ app: app.path });
+});
+
+afterAll(async () => {
+  await backend?.stop();
+  app?.[Symbol.dispose]();
+});
+
+async function site(path: string, init?: RequestInit): Promise<[status: number, body: string]> {
+  const response = await fetch(`${backend.siteUrl}${path}`, init);
+  return [response.status, await response.text()];
+}
+
+async function stored(kind: string): Promise<unknown> {
+  const body = JSON.stringify({ path: "events:list", args: { kind } });
+  const headers = { "content-type": "application/json" };
+  const response = await fetch(`${backend.url}/api/query`, { method: "POST", headers, body });
+  return ((await response.json()) as { value: unknown }).value;
+}
+
+async function store(kind: string): Promise<void> {
+  const body = JSON.stringify({ path: "events:store", args: { kind, body: "" } });
+  const headers = { "content-type": "application/json", authorization: `Convex ${backend.adminKey}` };
+  const response = await fetch(`${backend.url}/api/mutation`, { method: "POST", headers, body });
+  expect(await response.json()).toMatchObject({ status: "success" });
+}
+
+describe("routes", () => {
+  test.each([
+    ["/exact", "exact"],
+    ["/exact/", "prefix"],
+    ["/exact/known", "known"],
+    ["/exact/other/deep?q=1", "prefix"],
+    ["/exact/longer/x", "longer"],
+  ])("P-H-1 %s is answered by the %s route", async (path, name) => {
+    expect(await site(path)).toEqual([200, `${name} ${backend.siteUrl}${path}`]);
+  });
+
+  test("P-H-1 every method has a handler of its own, and HEAD is answered by GET without a body", async () => {
+    for (const method of ["GET", "OPTIONS"]) {
+      expect(await site("/method", { method })).toEqual([200, JSON.stringify({ method, body: "" })]);
+    }
+    for (const method of ["POST", "PUT", "PATCH", "DELETE"]) {
+      expect(await site("/method", { method, body: "x" })).toEqual([200, JSON.stringify({ method, body: "x" })]);
+    }
+    expect(await site("/method", { method: "HEAD" })).toEqual([200, ""]);
+    expect((await site("/method", { method: "PURGE" }))[0]).toBe(405);
+  });
+
+  test("P-H-3 the site is another origin than the API; there, /http stands for it", async () => {
+    const onApi = await fetch(`${backend.url}/exact`);
+    expect(onApi.status).toBe(404);
+    const prefixed = await fetch(`${backend.url}/http/exact?a=b`);
+    expect(await prefixed.text()).toBe(`exact ${backend.url}/exact?a=b`);
+    expect((await fetch(`${backend.siteUrl}/api/query`, { method: "POST" })).status).toBe(404);
+  });
+
+  test("P-H-3 a component answers under its prefix and sees the whole path", async () => {
+    expect(await site("/child/hello")).toEqual([200, "child /child/hello"]);
+    expect(await site("/child/nothing")).toEqual([404, "No matching routes found"]);
+    expect(await site("/hello")).toEqual([404, "No matching routes found"]);
+  });
+
+  test("P-H-3 with a prefix of the app only what is under it is answered", async () => {
+    using prefixed = new ConvexApp({
+      "convex/convex.config.ts": `import { defineApp } from "convex/server"; export default defineApp({ httpPrefix: "/app/" });`,
+      "convex/http.ts": [
+        `import { httpActionGeneric as httpAction, httpRouter } from "convex/server";`,
+        `const http = httpRouter();`,
+        `http.route({ path: "/x", method: "GET", handler: httpAction(async () => new Response("x")) });`,
+        `export default http;`,
+      ].join("\n"),
+    });
+    await using other = await startBackend({ app: prefixed.path });
+    expect(await (await fetch(`${other.siteUrl}/app/x`)).text()).toBe("x");
+    expect((await fetch(`${other.siteUrl}/x`)).status).toBe(404);
+  });
+
+  test("E-D-15 P-H-6 no route, and no http.ts", async () => {
+    expect(await site("/nowhere")).toEqual([404, "No matching routes found"]);
+    expect(await site("/exact", { method: "POST" })).toEqual([404, "No matching routes found"]);
+    using none = new ConvexApp({ "convex/f.ts": "export const x = 1;" });
+    await using other = await startBackend({ app: none.path });
+    const response = await fetch(`${other.siteUrl}/exact`);
+    expect([response.status, await response.text()]).toEqual([
+      404,
+      "This Convex deployment does not have HTTP actions enabled.",
+    ]);
+  });
+
+  test("P-H-8 nothing is added for other origins: a preflight is answered only by a route", async () => {
+    const headers = { origin: "https://app.test", "access-control-request-method": "POST" };
+    const routed = await fetch(`${backend.siteUrl}/answer-only`, { method: "OPTIONS", headers });
+    expect(routed.headers.get("access-control-allow-origin")).toBe("https://app.test");
+    for (const base of [backend.siteUrl, `${backend.url}/http`]) {
+      const unrouted = await fetch(`${base}/exact`, { method: "OPTIONS", headers });
+      expect([unrouted.status, unrouted.headers.get("access-control-allow-origin")]).toEqual([404, null]);
+      const answered = await fetch(`${base}/exact`, { headers });
+      expect([answered.status, answered.headers.get("access-control-allow-origin")]).toEqual([200, null]);
+    }
+  });
+});
+
+describe("requests and responses", () => {
+  test("P-H-2 the context is that of actions", async () => {
+    const [, body] = await site("/ctx");
+    expect(JSON.parse(body)).toEqual(expect.arrayContaining(["auth", "runAction", "runMutation", "runQuery"]));
+    expect(JSON.parse(body)).toEqual(expect.arrayContaining(["scheduler", "storage"]));
+    expect(JSON.parse(body)).not.toContain("db");
+  });
+
+  test("P-H-4 P-H-5 bytes, headers and status go through as they are", async () => {
+    const body = Uint8Array.from({ length: 70_000 }, (_, i) => i % 256);
+    const response = await fetch(`${backend.siteUrl}/echo`, { method: "POST", body, headers: { "x-asked": "yes" } });
+    expect([response.status, response.headers.get("x-seen")]).toEqual([201, "yes"]);
+    expect(response.headers.getSetCookie()).toEqual(["a=1", "b=2"]);
+    expect(new Uint8Array(await response.arrayBuffer())).toEqual(body);
+  });
+
+  test("P-H-4 a form with a file", async () => {
+    const body = new FormData();
+    body.set("name", "n");
+    body.set("file", new File(["content"], "f.txt"));
+    expect(await site("/form", { method: "POST", body })).toEqual([200, '{"name":"n","file":"content"}']);
+  });
+
+  test("P-H-2 functions are called, and what they wrote is there", async () => {
+    const [status, body] = await site("/events", { method: "POST", body: "first" });
+    expect([status, JSON.parse(body)]).toEqual([200, { events: ["first"], shouted: "FIRST" }]);
+    expect(await stored("posted")).toEqual(["first"]);
+  });
+
+  test("P-H-4 a body streams: its first chunk is there while the action still runs", async () => {
+    const response = await fetch(`${backend.siteUrl}/stream`);
+    expect(response.headers.get("content-type")).toBe("text/event-stream");
+    const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+    for (const kind of ["one", "two"]) {
+      expect((await reader.read()).value).toBe(`data: ${kind}\n\n`);
+      // oxlint-disable-next-line no-await-in-loop -- each chunk waits for the event of the one before
+      await store(kind);
+    }
+    expect(await reader.read()).toEqual({ done: true, value: undefined });
+  });
+
+  test("P-H-4 a request body streams too: chunked, without a length", async () => {
+    const { hostname, port } = new URL(backend.siteUrl);
+    const request = httpRequest({ hostname, port, path: "/echo", method: "POST" });
+    for (const part of ["a", "b", "c"]) request.write(part);
+    request.end();
+    const [response] = (await new Promise((resolve) => request.on("response", (...args) => resolve(args)))) as [
+      NodeJS.ReadableStream,
+    ];
+    expect(await text(response)).toBe("abc");
+  });
+
+  test("E-F-8 beyond 20 MiB the response is cut short, and the log says so", async () => {
+    const [status, body] = await site("/large");
+    expect([status, body.length]).toEqual([200, 20 * 1024 * 1024]);
+    expect(await logLines("GET /large")).toContainEqual(
+      expect.stringContaining("HttpResponseTooLarge: HTTP actions support responses up to 20 MiB"),
+    );
+  });
+});
+
+describe("failures", () => {
+  test("P-H-6 P-H-9 an exception is a 500 with its trace, and nothing is tried again", async () => {
+    const [status, body] = await site("/throws", { method: "POST", body: "once" });
+    expect(status).toBe(500);
+    expect(JSON.parse(body)).toEqual({
+      code: expect.stringMatching(/^\[Request ID: [0-9a-f]{16}\] Server Error: Uncaught Error: no luck$/),
+      trace: expect.stringMatching(/^Uncaught Error: no luck\n {4}at .*\.\.\/convex\/http\.ts:\d+:\d+/),
+    });
+    expect(await stored("thrown")).toEqual(["once"]);
+  });
+
+  test("P-H-6 a ConvexError shows its data", async () => {
+    const [status, body] = await site("/refuses");
+    expect([status, JSON.parse(body).data]).toEqual([500, { reason: "closed", until: { $integer: "BwAAAAAAAAA=" } }]);
+  });
+
+  test("P-H-6 in production mode only the request id and the data", async () => {
+    await using other = await startBackend({ app: app.path, env: { CONVECTION_REDACT_ERRORS: "true" } });
+    const response = await fetch(`${other.siteUrl}/refuses`);
+    expect(await response.json()).toEqual({
+      code: expect.stringMatching(/^\[Request ID: [0-9a-f]{16}\] Server Error$/),
+      data: { reason: "closed", until: { $integer: "BwAAAAAAAAA=" } },
+    });
+  });
+
+  test("E-D-13 an answer that is no Response", async () => {
+    const [status, body] = await site("/text");
+    expect([status, JSON.parse(body).code]).toEqual([
+      500,
+      expect.stringContaining("Uncaught Error: HTTP actions must return a Response"),
+    ]);
+  });
+
+  test("P-H-6 a body that breaks off after its head ends the connection", async () => {
+    const read = fetch(`${backend.siteUrl}/broken-stream`).then((response) => response.text());
+    await expect(read).rejects.toThrow();
+  });
+
+  test("P-H-7 a key that is refused refuses the identity, not the request", async () => {
+    const none = await site("/identity");
+    expect(JSON.parse(none[1])).toEqual({ seen: null, subject: null });
+    const bad = await site("/identity", { headers: { authorization: "Convex nonsense" } });
+    expect([bad[0], JSON.parse(bad[1])]).toEqual([200, { seen: null, refused: expect.any(String) }]);
+  });
+});
+
+test("P-H-2 the function log names method and route, status and lines", async () => {
+  await site("/events", { method: "POST", body: "logged" });
+  await site("/exact/some/where");
+  expect(await logLines("POST /events")).toContainEqual(expect.stringMatching(/'stored'.*'logged'/));
+  const completions = await entries();
+  expect(completions).toContainEqual(
+    expect.objectContaining({ identifier: "GET /exact/*", udfType: "HttpAction", success: { status: "200" } }),
+  );
+});
+
+interface Entry {
+  readonly kind: string;
+  readonly identifier: string;
+  readonly logLines?: readonly unknown[];
+}
+
+async function entries(): Promise<Entry[]> {
+  const headers = { authorization: `Convex ${backend.adminKey}` };
+  const response = await fetch(`${backend.url}/api/stream_function_logs?cursor=0`, { headers });
+  return ((await response.json()) as { entries: Entry[] }).entries;
+}
+
+async function logLines(identifier: string): Promise<string[]> {
+  const found = (await entries()).filter((entry) => entry.identifier === identifier);
+  return found.flatMap(({ logLines: lines }) => (lines ?? []).map((line) => JSON.stringify(line)));
+}
