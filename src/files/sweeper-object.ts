@@ -29,11 +29,13 @@ export abstract class SweeperObject<Env> extends DurableObject<Env> {
 
   protected abstract compose(ctx: DurableObjectState, env: Env): SweeperComposition;
 
-  /** Safe to call at any time: without an alarm, sets one. */
+  /** Safe to call at any time: sees to it that the next sweep is no later than it should be. */
   async wake(): Promise<void> {
     const { clock, intervalMs } = this.#parts;
-    const at = await this.ctx.storage.getAlarm();
-    if (at === null || at < clock.now() - LOST_MS) await this.ctx.storage.setAlarm(clock.now() + intervalMs);
+    const { storage } = this.ctx;
+    const [at, now] = [await storage.getAlarm(), clock.now()];
+    const isSet = at !== null && at > now - LOST_MS && at <= now + intervalMs;
+    if (!isSet) await storage.setAlarm(now + intervalMs);
   }
 
   override async alarm(): Promise<void> {

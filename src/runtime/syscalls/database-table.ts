@@ -1,5 +1,4 @@
 import type { JsonValue } from "../../shared/json.ts";
-import { notAvailableYet } from "../../shared/coded-error.ts";
 import type { DatabaseExecution } from "../functions/database-execution.ts";
 import { getUserIdentity, signJwt } from "./auth.ts";
 import { createFunctionHandle, runUdf } from "./functions.ts";
@@ -11,10 +10,6 @@ import { STORAGE_SYSCALLS } from "./storage.ts";
 
 /** Answers with the JSON text of the result. */
 export type DatabaseSyscall = (execution: DatabaseExecution, args: JsonValue) => Promise<string>;
-
-function missing(feature: string): DatabaseSyscall {
-  return () => Promise.reject(notAvailableYet(feature));
-}
 
 const own: Record<string, DatabaseSyscall> = {
   "1.0/runUdf": runUdf,
