@@ -8,8 +8,9 @@ import { compare, type Compared } from "./comparison.ts";
 import { startConvection } from "./convection-target.ts";
 import { measureCosts } from "./costs.ts";
 import { measureGrowth } from "./growth.ts";
+import { type FilePlan, type FileSpeed, measureFiles } from "./files.ts";
 import { LoadGenerator } from "./load-generator.ts";
-import { markdown, type Report, schedulingLines, writeReport } from "./report.ts";
+import { fileLines, markdown, type Report, schedulingLines, writeReport } from "./report.ts";
 import { measureScheduling, type SchedulingPlan } from "./scheduling.ts";
 import { isWorkload, WORKLOADS } from "./target.ts";
 
@@ -19,6 +20,7 @@ interface Plan {
   readonly milliseconds: number;
   readonly growth: readonly [number, number];
   readonly scheduling: Omit<SchedulingPlan, "rounds">;
+  readonly files: FilePlan;
 }
 
 /** Until V8 has compiled the hot paths, a call of ours costs twice as much; the baseline's few lines are warm at once. */
@@ -28,6 +30,13 @@ const FULL: Plan = {
   milliseconds: 500,
   growth: [1000, 100_000],
   scheduling: { hops: 200, jobs: 10_000, pending: [100, 100_000] },
+  files: {
+    rounds: 5,
+    transfers: [
+      [100_000, 400],
+      [10_000_000, 16],
+    ],
+  },
 };
 const QUICK: Plan = {
   rounds: 1,
@@ -35,17 +44,25 @@ const QUICK: Plan = {
   milliseconds: 200,
   growth: [1000, 3000],
   scheduling: { hops: 50, jobs: 1000, pending: [100, 3000] },
+  files: {
+    rounds: 1,
+    transfers: [
+      [100_000, 100],
+      [10_000_000, 8],
+    ],
+  },
 };
 
 /** Has no counterpart in a hand-written Worker, so it is measured by itself. */
 const SCHEDULING = "scheduling";
+const FILES = "files";
 
 const { values } = parseArgs({ options: { quick: { type: "boolean" }, only: { type: "string" } } });
 const plan = values.quick === true ? QUICK : FULL;
 const only = values.only?.split(",");
-const unknown = only?.find((name) => !isWorkload(name) && name !== SCHEDULING);
+const unknown = only?.find((name) => !isWorkload(name) && name !== SCHEDULING && name !== FILES);
 if (unknown !== undefined)
-  throw new Error(`no such workload: ${unknown}. There are ${[...WORKLOADS, SCHEDULING].join(", ")}`);
+  throw new Error(`no such workload: ${unknown}. There are ${[...WORKLOADS, SCHEDULING, FILES].join(", ")}`);
 
 await build();
 await using generator = new LoadGenerator();
@@ -55,17 +72,21 @@ if (only?.includes(SCHEDULING) === true) {
     schedulingLines(await measureScheduling(generator, { ...plan.scheduling, rounds: plan.rounds })).join("\n"),
   );
 }
+if (only?.includes(FILES) === true) console.log(fileLines(await filesOfBoth()).join("\n"));
 if (only === undefined) {
   console.log("growth ...");
   const growth = await measureGrowth(generator, plan.growth, plan.rounds, plan.milliseconds);
   console.log("scheduling ...");
   const scheduling = await measureScheduling(generator, { ...plan.scheduling, rounds: plan.rounds });
+  console.log("files ...");
+  const files = await filesOfBoth();
   console.log("costs ...");
   const costs = await measureCosts();
   const report: Report = {
     compared,
     growth,
     scheduling,
+    files,
     costs,
     hotCounter,
     rounds: plan.rounds,
@@ -73,6 +94,12 @@ if (only === undefined) {
   };
   if (plan === FULL) writeReport(join(import.meta.dirname, "RESULTS.md"), report);
   console.log(markdown(report));
+}
+
+async function filesOfBoth(): Promise<readonly FileSpeed[]> {
+  await using baseline = await startBaseline();
+  await using convection = await startConvection();
+  return measureFiles({ baseline, convection }, plan.files);
 }
 
 async function measureSpeed(load: LoadGenerator): Promise<Pick<Report, "compared" | "hotCounter">> {

@@ -36,6 +36,7 @@ const runtime = new Miniflare(
         compatibilityDate: "2026-11-01",
         compatibilityFlags: ["nodejs_compat"],
         d1Databases: ["DB"],
+        r2Buckets: ["FILES"],
       },
     ],
   }),

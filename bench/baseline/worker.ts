@@ -5,6 +5,7 @@ import { counters, messages } from "./schema.ts";
 
 interface Bindings {
   readonly DB: D1Database;
+  readonly FILES: R2Bucket;
 }
 
 const app = new Hono<{ Bindings: Bindings }>();
@@ -68,6 +69,20 @@ app.post("/action-query", async (c) => {
   const { id } = await c.req.json<{ id: number }>();
   const [row] = await drizzle(c.env.DB).select().from(messages).where(eq(messages.id, id));
   return c.json(row ?? null);
+});
+
+app.post("/files", async (c) => {
+  const key = crypto.randomUUID();
+  const type = c.req.header("content-type");
+  await c.env.FILES.put(key, c.req.raw.body, type === undefined ? {} : { httpMetadata: { contentType: type } });
+  return c.json({ key });
+});
+
+app.get("/files/:key", async (c) => {
+  const object = await c.env.FILES.get(c.req.param("key"));
+  if (object === null) return c.notFound();
+  const headers = { "content-type": object.httpMetadata?.contentType ?? "", etag: object.httpEtag };
+  return c.body(object.body, 200, headers);
 });
 
 /** For the bench itself: D1 takes 100 parameters per statement. */

@@ -6,10 +6,10 @@ const KIB = 1024;
 /** Gives `chunks` chunks of 32 KiB and counts how many were taken. */
 function source(chunks: number) {
   const state = { given: 0, cancelled: false };
-  const stream = new ReadableStream<Uint8Array<ArrayBuffer>>(
+  const stream = new ReadableStream(
     {
       type: "bytes",
-      pull: (controller) => {
+      pull: (controller: ReadableByteStreamController) => {
         if (state.given === chunks) {
           controller.close();
           controller.byobRequest?.respond(0);
@@ -54,7 +54,7 @@ test("FILE9 who stops listening stops the sender", async () => {
 test("P-B-1 a sender that sends next to nothing is given up", async () => {
   vi.useFakeTimers();
   try {
-    const stream = new ReadableStream<Uint8Array>({ type: "bytes" });
+    const stream = new ReadableStream({ type: "bytes" });
     const reading = chunksOf(stream, 120_000).next();
     const refused = expect(reading).rejects.toMatchObject({ code: "UploadTooSlow", errorClass: "ClientDisconnect" });
     await vi.advanceTimersByTimeAsync(120_000);
