@@ -8,9 +8,18 @@ import { compare, type Compared } from "./comparison.ts";
 import { startConvection } from "./convection-target.ts";
 import { measureCosts } from "./costs.ts";
 import { measureGrowth } from "./growth.ts";
+import { type FilePlan, type FileSpeed, measureFiles } from "./files.ts";
 import { LoadGenerator } from "./load-generator.ts";
 import { measureNodeActions } from "./node-actions.ts";
-import { markdown, nodeActionLines, type Report, schedulingLines, syncLines, writeReport } from "./report.ts";
+import {
+  fileLines,
+  markdown,
+  nodeActionLines,
+  type Report,
+  schedulingLines,
+  syncLines,
+  writeReport,
+} from "./report.ts";
 import { measureScheduling, type SchedulingPlan } from "./scheduling.ts";
 import { measureSearch, type SearchPlan } from "./search.ts";
 import { FULL_SYNC, measureSync, QUICK_SYNC } from "./sync.ts";
@@ -23,6 +32,7 @@ interface Plan {
   readonly growth: readonly [number, number];
   readonly search: SearchPlan;
   readonly scheduling: Omit<SchedulingPlan, "rounds">;
+  readonly files: FilePlan;
 }
 
 /** Until V8 has compiled the hot paths, a call of ours costs twice as much; the baseline's few lines are warm at once. */
@@ -33,6 +43,13 @@ const FULL: Plan = {
   growth: [1000, 100_000],
   search: { vectors: 10_000, notes: 100_000, rounds: 5, milliseconds: 1000 },
   scheduling: { hops: 200, jobs: 10_000, pending: [100, 100_000] },
+  files: {
+    rounds: 5,
+    transfers: [
+      [100_000, 400],
+      [10_000_000, 16],
+    ],
+  },
 };
 const QUICK: Plan = {
   rounds: 1,
@@ -41,15 +58,23 @@ const QUICK: Plan = {
   growth: [1000, 3000],
   search: { vectors: 2000, notes: 3000, rounds: 1, milliseconds: 200 },
   scheduling: { hops: 50, jobs: 1000, pending: [100, 3000] },
+  files: {
+    rounds: 1,
+    transfers: [
+      [100_000, 100],
+      [10_000_000, 8],
+    ],
+  },
 };
 
 /** Has no counterpart in a hand-written Worker, so it is measured by itself. */
 const SCHEDULING = "scheduling";
+const FILES = "files";
 
 const { values } = parseArgs({ options: { quick: { type: "boolean" }, only: { type: "string" } } });
 const plan = values.quick === true ? QUICK : FULL;
 const only = values.only?.split(",");
-const others = [SCHEDULING, "sync"];
+const others = [SCHEDULING, FILES, "sync"];
 const unknown = only?.find((name) => !isWorkload(name) && !others.includes(name));
 if (unknown !== undefined) {
   throw new Error(`no such workload: ${unknown}. There are ${[...WORKLOADS, ...others].join(", ")}`);
@@ -65,6 +90,7 @@ if (only?.includes(SCHEDULING) === true) {
 }
 const syncPlan = plan === FULL ? FULL_SYNC : QUICK_SYNC;
 if (only?.includes("sync") === true) console.log(syncLines(await measureSync(syncPlan)).join("\n"));
+if (only?.includes(FILES) === true) console.log(fileLines(await filesOfBoth()).join("\n"));
 if (only === undefined) {
   console.log("growth ...");
   const growth = await measureGrowth(generator, plan.growth, plan.rounds, plan.milliseconds);
@@ -72,6 +98,8 @@ if (only === undefined) {
   const search = await measureSearch(generator, plan.search);
   console.log("scheduling ...");
   const scheduling = await measureScheduling(generator, { ...plan.scheduling, rounds: plan.rounds });
+  console.log("files ...");
+  const files = await filesOfBoth();
   console.log("costs ...");
   const costs = await measureCosts();
   console.log("sync ...");
@@ -82,6 +110,7 @@ if (only === undefined) {
     growth,
     search,
     scheduling,
+    files,
     costs,
     sync,
     hotCounter,
@@ -90,6 +119,12 @@ if (only === undefined) {
   };
   if (plan === FULL) writeReport(join(import.meta.dirname, "RESULTS.md"), report);
   console.log(markdown(report));
+}
+
+async function filesOfBoth(): Promise<readonly FileSpeed[]> {
+  await using baseline = await startBaseline();
+  await using convection = await startConvection();
+  return measureFiles({ baseline, convection }, plan.files);
 }
 
 async function measureSpeed(load: LoadGenerator): Promise<Pick<Report, "compared" | "nodeActions" | "hotCounter">> {

@@ -2,6 +2,7 @@ import { currentBackend } from "./compose/current-backend.ts";
 import type { Bindings } from "./compose/environment.ts";
 import { schedulerClient } from "./compose/scheduler-client.ts";
 
+export { FileSweeper } from "./compose/file-sweeper.ts";
 export { Logs } from "./compose/logs.ts";
 export { ScheduledActions, Scheduler } from "./compose/scheduler.ts";
 export { Sync, SyncWork } from "./compose/sync.ts";

@@ -47,6 +47,7 @@ const runtime = new Miniflare(
         d1Databases: ["DB"],
         durableObjects: { BROADCAST: { className: "Broadcast", useSQLite: true } },
         bindings: { NODE_URL: nodeUrl, NODE_KEY: key },
+        r2Buckets: ["FILES"],
       },
     ],
   }),

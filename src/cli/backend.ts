@@ -108,6 +108,7 @@ function newRuntime(options: BackendOptions): Miniflare {
               r2Buckets: ["FILES", "CODE"],
               durableObjects: {
                 TRANSACTOR: { className: "Transactor", useSQLite: true },
+                FILE_SWEEPER: { className: "FileSweeper", useSQLite: true },
                 SCHEDULER: { className: "Scheduler", useSQLite: true },
                 SYNC: { className: "Sync", useSQLite: true },
                 SEARCH: { className: "Search", useSQLite: true },

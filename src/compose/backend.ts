@@ -14,6 +14,8 @@ import { TransactorClient } from "../transactor/transactor-client.ts";
 import { composeTokens } from "./auth.ts";
 import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
 import { composeNodeCallbacks } from "./node-actions.ts";
+import { wakeFileSweeper } from "./file-sweeper.ts";
+import { composeFileService, composeUploads } from "./files.ts";
 import { composeSystem } from "./system-functions.ts";
 import { composeSockets } from "./sockets.ts";
 import { composeTestFunctions } from "./test-functions.ts";
@@ -43,11 +45,13 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
   // Whatever ended the Worker before this one may have taken the Scheduler's alarm along.
   const scheduler = schedulerClient(bindings);
   keepAlive(scheduler.wake());
+  keepAlive(wakeFileSweeper(bindings));
   const { settings, identity, persistence, runtime, loader, logs } = core;
   const deployments = new Deployments({ persistence, loader, clock, leaseMs: settings.codeLeaseMs });
   const transactor = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME), logs);
   const queries = new QueryRunner(runtime, deployments, persistence);
-  const actions = new ActionRunner(runtime, deployments, queries, transactor);
+  const uploads = composeUploads(core.files, settings, transactor);
+  const actions = new ActionRunner(runtime, deployments, queries, transactor, uploads);
   const system = composeSystem(core, deployments);
   const functions = new SystemRouting(new Functions(deployments, queries, actions, transactor), system);
   const ports = deployPorts(core, bindings.LOADER, transactor, {
@@ -65,12 +69,13 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
     httpActions: new HttpActionRunner(
       runtime,
       deployments,
-      { queries, actions, committer: transactor },
+      { queries, actions, committer: transactor, uploads },
       { responseBytes: settings.httpActionResponseBytes, keepAlive },
     ),
     testFunctions: composeTestFunctions(core, bindings.LOADER, deployments),
     shapes: system,
-    nodeCallbacks: composeNodeCallbacks(core, deployments, { queries, actions, committer: transactor }),
+    nodeCallbacks: composeNodeCallbacks(core, deployments, { queries, actions, committer: transactor, uploads }),
+    files: composeFileService(core.files, uploads, deployments, queries),
     ...composePush(ports),
     jobs: { cancel: (component, id) => cancelJob(transactor, component, id) },
     logs,

@@ -13,6 +13,8 @@ export interface Bindings {
   readonly CODE: R2Bucket;
   readonly LOADER: WorkerLoader;
   readonly TRANSACTOR: TransactorNamespace;
+  /** Removes bytes that no file has. */
+  readonly FILE_SWEEPER: { getByName(name: string): { wake(): Promise<void> } };
   readonly SCHEDULER: { getByName(name: string): SchedulerStub };
   /** Function log. */
   readonly LOGS: { getByName(name: string): LogsStub };
@@ -39,6 +41,7 @@ export interface SyncStub {
 
 export const TRANSACTOR_NAME = "transactor";
 export const SCHEDULER_NAME = "scheduler";
+export const FILE_SWEEPER_NAME = "file-sweeper";
 export const LOGS_NAME = "logs";
 
 export function syncName(shard: number): string {

@@ -5,12 +5,9 @@ import { NodeActions } from "../runtime/node/node-actions.ts";
 import { NodeCallbacks } from "../runtime/node/node-callbacks.ts";
 import { NodeService } from "../runtime/node/node-service.ts";
 import type { CurrentDeployment } from "../runtime/code/deployments.ts";
-import type { ActionRunner } from "../runtime/functions/action-runner.ts";
-import type { QueryRunner } from "../runtime/functions/query-runner.ts";
 import { SealedText } from "../runtime/sealed-text.ts";
 import { MasterSecret } from "../runtime/secret.ts";
 import type { NodeCallbackService } from "../http/node-callbacks.ts";
-import type { Committer } from "../protocol/execution.ts";
 import { MemoryNonceStore } from "../signing/nonces.ts";
 import type { Core } from "./runtime.ts";
 import { clock, log, random } from "./system.ts";
@@ -64,7 +61,7 @@ export function composeNodeActions(
 export function composeNodeCallbacks(
   { runtime, code, settings }: Core,
   deployments: CurrentDeployment,
-  callees: { readonly queries: QueryRunner; readonly actions: ActionRunner; readonly committer: Committer },
+  callees: ConstructorParameters<typeof NodeCallbacks>[2],
 ): NodeCallbackService {
   const { nodeActions } = runtime;
   const callbacks = new NodeCallbacks(runtime, deployments, callees, nodeActions.tokens);

@@ -31,6 +31,7 @@ import { must } from "../shared/assert.ts";
 import { SCHEMA_LIMITS, type SchemaLimits } from "../values/limits.ts";
 import { type Bindings, LOGS_NAME } from "./environment.ts";
 import { composeNodeActions } from "./node-actions.ts";
+import { composeFiles, type Files } from "./files.ts";
 import { clock, keepAlive, log, random } from "./system.ts";
 
 /** What the Worker and the Transactor have in common: both run functions of the same app on the same database. */
@@ -43,6 +44,7 @@ export interface Core {
   readonly cipher: EnvironmentCipher;
   readonly loader: DeploymentLoader;
   readonly runtime: RuntimeEnvironment;
+  readonly files: Files;
   readonly logs: LogClient;
   readonly search: SearchClient;
   /** The deployment's secrets, the present one first. */
@@ -68,11 +70,13 @@ export function composeCore(bindings: Bindings): Core {
   const master = new MasterSecret(identity.secret);
   const notes = limitNotes(settings);
   const search = new SearchClient((name) => bindings.SEARCH.getByName(name));
+  const files = composeFiles(bindings, settings, identity, secrets);
   const runtime: RuntimeEnvironment = {
     isolates: new Isolates(bindings.LOADER, source, harness),
     code: source,
     handles: functionHandles,
     cursors: new SealedCursors(new SealedText(master, "cursor")),
+    files,
     clock,
     random,
     log,
@@ -140,6 +144,7 @@ export function composeCore(bindings: Bindings): Core {
     cipher,
     loader,
     runtime,
+    files,
     logs,
     search,
     secrets,

@@ -2,6 +2,7 @@ import { BackgroundIndexWork } from "../deploy/background.ts";
 import { resolveCommitTs } from "../engine/commit-ts.ts";
 import { DEFAULT_COMMIT_SETTINGS } from "../engine/commit/settings.ts";
 import { indexUpdates } from "../engine/index-updates.ts";
+import { fileWork } from "../runtime/files/system-work.ts";
 import { MutationExecutor } from "../runtime/functions/mutation-executor.ts";
 import { limitNotes } from "../protocol/settings.ts";
 import { SCHEDULER_WORK } from "../scheduler/system-work.ts";
@@ -23,7 +24,11 @@ export class Transactor extends TransactorObject<Bindings> {
     const scheduler = schedulerClient(bindings);
     const self = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME));
     const ports = deployPorts(core, bindings.LOADER, self, { onFlip: () => {}, startBackground: () => {} });
-    const executor = new MutationExecutor(runtime, loader, SCHEDULER_WORK);
+    const executor = new MutationExecutor(runtime, loader, {
+      ...SCHEDULER_WORK,
+      // An upload has half the time, so that none is recorded while its bytes are being swept away.
+      mutations: { ...SCHEDULER_WORK.mutations, ...fileWork(settings.fileOrphanMs / 2) },
+    });
     const work = new BackgroundIndexWork(ports);
     const publisher = new CommitPublisher({
       shards: settings.syncShards,

@@ -86,6 +86,42 @@ const TEXTS: Readonly<Record<Metric, LimitText>> = {
     unit: " bytes",
     advice: "",
   },
+  filesWritten: {
+    code: "TooManyFilesWritten",
+    errorClass: "BadRequest",
+    excess: `many files written ${EXECUTION}`,
+    approach: `Many files written ${EXECUTION}`,
+    warnAt: 0.8,
+    unit: "",
+    advice: "",
+  },
+  fileWriteBytes: {
+    code: "TooManyFileBytesWritten",
+    errorClass: "BadRequest",
+    excess: `many file bytes written ${EXECUTION}`,
+    approach: `Many file bytes written ${EXECUTION}`,
+    warnAt: 0.8,
+    unit: " bytes",
+    advice: "",
+  },
+  filesRead: {
+    code: "TooManyFilesRead",
+    errorClass: "BadRequest",
+    excess: `many files read ${EXECUTION}`,
+    approach: `Many files read ${EXECUTION}`,
+    warnAt: 0.8,
+    unit: "",
+    advice: "",
+  },
+  fileReadBytes: {
+    code: "TooManyFileBytesRead",
+    errorClass: "BadRequest",
+    excess: `many file bytes read ${EXECUTION}`,
+    approach: `Many file bytes read ${EXECUTION}`,
+    warnAt: 0.8,
+    unit: " bytes",
+    advice: "",
+  },
 };
 
 /** E-F-13, E-F-14. `note` follows the text. */

@@ -32,11 +32,9 @@ export class SystemDocuments {
     return isJsonObject(value) ? value : null;
   }
 
-  /** Returns the text of the new id. */
-  insert(table: TableRow, fields: JsonObject): string {
-    const { random, now, pending, creationTimes } = this.#context;
-    // The hex of 16 bytes is an internal id.
-    const id = toHex(allocateInternalId(random, { now: () => now })) as InternalId;
+  /** Returns the text of the new id. `id`: one that was drawn before, of a document that does not exist. */
+  insert(table: TableRow, fields: JsonObject, id: InternalId = this.#newId()): string {
+    const { pending, creationTimes } = this.#context;
     const text = encodeDocumentId(table.number, id);
     const after = written({ ...fields, _id: text, _creationTime: creationTimes.next() });
     pending.put({ tableId: table.id, id, before: null, after });
@@ -49,6 +47,12 @@ export class SystemDocuments {
     if (present === null) return;
     const after = document === null ? null : written(document);
     this.#context.pending.put({ tableId: table.id, id, before, after });
+  }
+
+  #newId(): InternalId {
+    const { random, now } = this.#context;
+    // The hex of 16 bytes is an internal id.
+    return toHex(allocateInternalId(random, { now: () => now })) as InternalId;
   }
 
   async #read(

@@ -154,6 +154,16 @@ export class Transaction {
     this.#largestScheduled = Math.max(this.#largestScheduled, argsBytes);
   }
 
+  /** Counts a file that is about to be stored. Its document is written like any other, so a roll-back takes it along. */
+  chargeFileWrite(bytes: number): void {
+    this.#refuseInQuery();
+    this.#usage.chargeFileWrite(bytes);
+  }
+
+  chargeFileRead(bytes: number): void {
+    this.#usage.chargeFileRead(bytes);
+  }
+
   /** Of a system table, which is made if need be. */
   systemTable(component: ComponentPath, name: string): TableRow {
     this.#refuseInQuery();

@@ -8,6 +8,7 @@ import { cors } from "./cors.ts";
 import { deployRoutes } from "./deploy.ts";
 import { environmentRoutes } from "./environment.ts";
 import { errorResponse } from "./errors.ts";
+import { fileRoutes } from "./files.ts";
 import { functionRoutes } from "./functions.ts";
 import type { HttpContext, HttpEnv } from "./hono-env.ts";
 import { answerByHttpAction } from "./http-actions.ts";
@@ -51,6 +52,7 @@ export function createApp(services: HttpServices): Hono<HttpEnv> {
     ["/api", toolRoutes(services)],
     ["/api/node", nodeCallbackRoutes(services)],
     ["/api", syncRoutes(services)],
+    ["/api", fileRoutes(services)],
     ["/", instanceRoutes(services)],
   ] as const;
   for (const [base, routes] of families) app.route(base, routes);

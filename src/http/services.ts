@@ -1,6 +1,8 @@
 import type { AdminKeys } from "../auth/admin-key.ts";
 import type { TokenVerifier } from "../auth/token-verifier.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
+import type { Downloads } from "../files/downloads.ts";
+import type { Uploads } from "../files/uploads.ts";
 import type { FunctionCall, FunctionOutcome, MutationCall, UdfType } from "../protocol/execution.ts";
 import type { LogBatch, LogRequest } from "../protocol/function-log.ts";
 import type { EnvironmentChange } from "../protocol/http-bodies.ts";
@@ -93,6 +95,12 @@ export interface SocketClient {
   readonly chunks: boolean;
 }
 
+/** Stored files by their URLs. */
+export interface FileService {
+  readonly uploads: Pick<Uploads, "upload">;
+  readonly downloads: Pick<Downloads, "find" | "open" | "openPart">;
+}
+
 export interface HttpSettings {
   readonly instanceName: string;
   /** Version of this backend, as `/version` tells it. */
@@ -139,6 +147,7 @@ export interface HttpServices {
   readonly testFunctions: TestFunctionService;
   readonly shapes: ShapeService;
   readonly nodeCallbacks: NodeCallbackService;
+  readonly files: FileService;
   readonly adminKeys: AdminKeys;
   readonly tokens: TokenVerifier;
   /** A JWK Set: what verifies the tokens that the app signs. */

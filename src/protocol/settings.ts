@@ -134,6 +134,51 @@ export const SETTINGS = {
     "E-F-13",
     "Arguments of all functions scheduled by one mutation.",
   ),
+  transactionFilesWritten: count(
+    "CONVECTION_TRANSACTION_FILES_WRITTEN",
+    100,
+    "P-F-25",
+    "Files that one mutation stores by `ctx.storage.store`.",
+  ),
+  transactionFileWriteBytes: bytes(
+    "CONVECTION_TRANSACTION_FILE_WRITE_BYTES",
+    16 * MIB,
+    "P-F-25",
+    "Bytes of the files that one mutation stores.",
+  ),
+  transactionFilesRead: count(
+    "CONVECTION_TRANSACTION_FILES_READ",
+    100,
+    "P-F-25",
+    "Files that one mutation reads by `ctx.storage.get`.",
+  ),
+  transactionFileReadBytes: bytes(
+    "CONVECTION_TRANSACTION_FILE_READ_BYTES",
+    16 * MIB,
+    "P-F-25",
+    "Bytes of the files that one mutation reads.",
+  ),
+
+  // Files
+  uploadUrlLifeMs: duration("CONVECTION_UPLOAD_URL_LIFE_MS", 60 * MINUTE, "E-G-7", "How long an upload URL is valid."),
+  uploadIdleMs: duration(
+    "CONVECTION_UPLOAD_IDLE_MS",
+    2 * MINUTE,
+    "P-B-1",
+    "An upload that does not bring 128 KiB in this time is ended.",
+  ),
+  fileOrphanMs: duration(
+    "CONVECTION_FILE_ORPHAN_MS",
+    DAY,
+    null,
+    "Age at which bytes that no committed transaction made a file of are removed.",
+  ),
+  deletedFileMs: duration(
+    "CONVECTION_DELETED_FILE_MS",
+    30 * DAY,
+    null,
+    "How long the bytes of a deleted file are kept, for a database that is restored to an earlier time.",
+  ),
 
   // Schema and push
   tables: count("CONVECTION_TABLES", 10_000, "E-F-9", "Tables of the deployment."),
@@ -350,6 +395,10 @@ const TRANSACTION = {
   bytesWritten: "transactionBytesWritten",
   functionsScheduled: "transactionFunctionsScheduled",
   scheduledFunctionArgsBytes: "transactionScheduledArgsBytes",
+  filesWritten: "transactionFilesWritten",
+  fileWriteBytes: "transactionFileWriteBytes",
+  filesRead: "transactionFilesRead",
+  fileReadBytes: "transactionFileReadBytes",
 } as const satisfies Readonly<Record<string, Key>>;
 
 export function transactionLimits(settings: Settings): Record<keyof typeof TRANSACTION, number> {

@@ -7,13 +7,15 @@ import type {
   Idempotency,
 } from "../../protocol/execution.ts";
 import type { HostCapability, LogLine, SyscallRequest, SyscallResponse } from "../../protocol/invocation.ts";
-import { CodedError, notAvailableYet } from "../../shared/coded-error.ts";
+import { CodedError } from "../../shared/coded-error.ts";
 import { ownValue } from "../../shared/own-value.ts";
 import type { App, ResolvedFunction } from "../code/app.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
 import { type Deployment, tableMap } from "../code/deployments.ts";
 import { actionSyscalls } from "../syscalls/action-table.ts";
 import { parseSyscallArguments } from "../syscalls/arguments.ts";
+import type { FileUploads } from "../files/runtime-files.ts";
+import { blobHead, getBlob, storeBlob } from "./action-blobs.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { FunctionError } from "./failure.ts";
 import { withStacks } from "./log-lines.ts";
@@ -36,6 +38,7 @@ export interface ActionExecution {
   readonly idempotency?: Idempotency | null;
   readonly queries: QueryRunner;
   readonly committer: Committer;
+  readonly uploads: FileUploads;
   readonly actions: { run(call: FunctionCall, depth?: number): Promise<FunctionOutcome> };
   /** Receives lines as they are printed. */
   readonly onLog: (lines: readonly FunctionLogLine[]) => void;
@@ -110,12 +113,24 @@ export class ActionCapability extends RpcTarget implements HostCapability {
     return this.#logged;
   }
 
-  storeBlob(): Promise<string> {
-    return Promise.reject(notAvailableYet("ctx.storage"));
+  async storeBlob(blobJson: string, bytes: ReadableStream<Uint8Array>): Promise<string> {
+    this.#assertRunning();
+    // From user code's isolate: what it says is checked like the arguments of any operation.
+    const head = blobHead.parse(JSON.parse(blobJson));
+    return JSON.stringify(
+      await answered(this.#execution, "storage.store", () => storeBlob(this.#execution, { ...head, bytes })),
+    );
   }
 
-  getBlob(): Promise<null> {
-    return Promise.reject(notAvailableYet("ctx.storage"));
+  async getBlob(storageId: string): Promise<{ answer: string; bytes: ReadableStream<Uint8Array> | null }> {
+    this.#assertRunning();
+    let bytes: ReadableStream<Uint8Array> | null = null;
+    const answer = await answered(this.#execution, "storage.get", async () => {
+      const blob = await getBlob(this.#execution, storageId);
+      bytes = blob?.bytes ?? null;
+      return JSON.stringify(blob?.head ?? null);
+    });
+    return { answer: JSON.stringify(answer), bytes };
   }
 
   #assertRunning(): void {
@@ -124,19 +139,30 @@ export class ActionCapability extends RpcTarget implements HostCapability {
 }
 
 /** `thrown` says which failures of ours are thrown and not answered. */
-export async function answerSyscall(
+export function answerSyscall(
   execution: ActionExecution,
   op: string,
   args: string,
-  thrown: (error: unknown) => boolean = () => false,
+  thrown?: (error: unknown) => boolean,
 ): Promise<SyscallResponse> {
-  try {
+  const work = async (): Promise<string> => {
     const handler = ownValue(actionSyscalls, op);
     if (handler === undefined) {
       throw new CodedError("BadRequest", "UnknownAsyncOperation", `Unknown async operation ${op}`);
     }
-    const parsed = parseSyscallArguments(op, args);
-    return { ok: true, result: await handler(execution, parsed) };
+    return handler(execution, parseSyscallArguments(op, args));
+  };
+  return answered(execution, op, work, thrown);
+}
+
+async function answered(
+  execution: ActionExecution,
+  op: string,
+  work: () => Promise<string>,
+  thrown: (error: unknown) => boolean = () => false,
+): Promise<SyscallResponse> {
+  try {
+    return { ok: true, result: await work() };
   } catch (error) {
     if (error instanceof FunctionError) return rejection(error.failure.message, error.failure.data);
     if (thrown(error)) throw error;

@@ -5,6 +5,7 @@ import type { Invocation, InvocationResult, LogLine } from "../../protocol/invoc
 import { sourceMapsOf } from "../code/app-source-maps.ts";
 import type { Deployments } from "../code/deployments.ts";
 import { ActionCapability, type ActionExecution } from "./action-capability.ts";
+import type { FileUploads } from "../files/runtime-files.ts";
 import { checkArguments, checkReturnValue } from "./arguments.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { Execution } from "./execution.ts";
@@ -25,12 +26,20 @@ export class ActionRunner {
   readonly #deployments: Deployments;
   readonly #queries: QueryRunner;
   readonly #committer: Committer;
+  readonly #uploads: FileUploads;
 
-  constructor(runtime: RuntimeEnvironment, deployments: Deployments, queries: QueryRunner, committer: Committer) {
+  constructor(
+    runtime: RuntimeEnvironment,
+    deployments: Deployments,
+    queries: QueryRunner,
+    committer: Committer,
+    uploads: FileUploads,
+  ) {
     this.#runtime = runtime;
     this.#deployments = deployments;
     this.#queries = queries;
     this.#committer = committer;
+    this.#uploads = uploads;
   }
 
   async run(call: FunctionCall, depth = 0): Promise<FunctionOutcome> {
@@ -62,6 +71,7 @@ export class ActionRunner {
         depth,
         queries: this.#queries,
         committer: this.#committer,
+        uploads: this.#uploads,
         actions: this,
         executionId: execution.id,
         onLog: (lines) => {

@@ -25,6 +25,8 @@ import { durationWarning } from "./warnings.ts";
 
 const NESTED_CALL = "1.0/runUdf";
 
+const NO_BLOBS = "Queries and mutations store and read files by syscalls.";
+
 /** The isolate asked for a snapshot timestamp before anything was read: pin one and run again. */
 export class NeedsSnapshotError extends Error {
   override readonly name = "NeedsSnapshotError";
@@ -211,10 +213,10 @@ class DatabaseCapability extends RpcTarget implements HostCapability {
   }
 
   storeBlob(): Promise<string> {
-    return Promise.reject(new Error("Queries and mutations have no blob storage."));
+    return Promise.reject(new Error(NO_BLOBS));
   }
 
-  getBlob(): Promise<null> {
-    return Promise.reject(new Error("Queries and mutations have no blob storage."));
+  getBlob(): Promise<never> {
+    return Promise.reject(new Error(NO_BLOBS));
   }
 }

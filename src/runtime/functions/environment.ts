@@ -17,6 +17,7 @@ import type { CodeSource } from "../code/code-source.ts";
 import type { Deployment } from "../code/deployments.ts";
 import type { IsolateSource } from "../code/isolates.ts";
 import type { NodeActions } from "../node/node-actions.ts";
+import type { RuntimeFiles } from "../files/runtime-files.ts";
 import type { JwtSigner } from "./jwt-signer.ts";
 import type { FunctionHandlesOf } from "./reference.ts";
 import type { SizeLimits } from "./arguments.ts";
@@ -44,6 +45,7 @@ export interface RuntimeEnvironment {
   readonly code: CodeSource;
   readonly handles: FunctionHandlesOf;
   readonly cursors: CursorCodec;
+  readonly files: RuntimeFiles;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

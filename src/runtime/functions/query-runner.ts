@@ -6,7 +6,7 @@ import type { ReadSet } from "../../engine/read-set.ts";
 import type { FunctionCall, FunctionOutcome } from "../../protocol/execution.ts";
 import type { UsageStats } from "../../protocol/function-log.ts";
 import { badRequest, CodedError } from "../../shared/coded-error.ts";
-import type { CurrentDeployment } from "../code/deployments.ts";
+import type { CurrentDeployment, Deployment } from "../code/deployments.ts";
 import { runDatabaseFunction, NeedsSnapshotError } from "./database-execution.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { Execution, usageOf } from "./execution.ts";
@@ -48,7 +48,7 @@ export class QueryRunner {
   async run(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<QueryResult> {
     const execution = new Execution(this.#runtime, call, "Query");
     try {
-      const run = () => this.#runUntilConsistent(call, at, journal);
+      const run = () => this.#untilConsistent(at, (pinned) => this.#runOnce(call, pinned, journal));
       // An action's own queries are bounded by its pending operations and must not wait for strangers; and when the
       // action ends first, the platform drops them, and nobody would give their turns back.
       const admitted = call.context.caller === "Action" ? run() : this.#runtime.admission.queries.admit(run);
@@ -61,11 +61,22 @@ export class QueryRunner {
     }
   }
 
-  async #runUntilConsistent(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<MeasuredResult> {
+  /** For the backend itself: what it sees at the newest snapshot. `read` may be asked more than once. */
+  look<T>(read: (transaction: Transaction, deployment: Deployment) => Promise<T>): Promise<T> {
+    return this.#untilConsistent(null, async (at) => {
+      const deployment = await this.#deployments.current();
+      const { snapshot, transaction } = this.#begin(deployment, at, this.#runtime.clock.now());
+      const result = await read(transaction, deployment);
+      await snapshot.verify();
+      return result;
+    });
+  }
+
+  async #untilConsistent<T>(at: Timestamp | null, run: (at: Timestamp | null) => Promise<T>): Promise<T> {
     let pinned = at;
     for (let round = 0; round < MAX_ROUNDS; round++) {
       try {
-        return await this.#runOnce(call, pinned, journal);
+        return await run(pinned);
       } catch (error) {
         if (error instanceof CatalogChangedError) this.#deployments.expire();
         else if (error instanceof NeedsSnapshotError) pinned = await this.latest();
@@ -98,21 +109,10 @@ export class QueryRunner {
 
   async #runOnce(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<MeasuredResult> {
     const deployment = await this.#deployments.current();
-    const { app, catalog } = deployment;
-    const snapshot = new PinnedSnapshot(this.#persistence, catalog.ts, at, this.#runtime.textIndexes);
+    const { app } = deployment;
     const runtime = this.#runtime;
     const now = runtime.clock.now();
-    const transaction = new Transaction({
-      kind: "query",
-      reader: snapshot,
-      catalog,
-      schemas: (component) => app?.schema(component) ?? null,
-      now,
-      random: runtime.random,
-      limits: runtime.limits.transaction,
-      limitNotes: runtime.limits.transactionNotes,
-      cursors: runtime.cursors,
-    });
+    const { snapshot, transaction } = this.#begin(deployment, at, now);
     let readsIdentity = false;
     const outcome = await this.#outcome(async () => {
       const found = resolveFunction(app, call.path, "Query", call.visibility);
@@ -144,6 +144,23 @@ export class QueryRunner {
       readsIdentity,
       usage: usageOf(transaction),
     };
+  }
+
+  #begin({ app, catalog }: Deployment, at: Timestamp | null, now: number) {
+    const runtime = this.#runtime;
+    const snapshot = new PinnedSnapshot(this.#persistence, catalog.ts, at, runtime.textIndexes);
+    const transaction = new Transaction({
+      kind: "query",
+      reader: snapshot,
+      catalog,
+      schemas: (component) => app?.schema(component) ?? null,
+      now,
+      random: runtime.random,
+      limits: runtime.limits.transaction,
+      limitNotes: runtime.limits.transactionNotes,
+      cursors: runtime.cursors,
+    });
+    return { snapshot, transaction };
   }
 
   async #outcome(run: () => Promise<FunctionOutcome>): Promise<FunctionOutcome> {

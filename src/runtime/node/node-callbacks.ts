@@ -24,13 +24,14 @@ export class NodeCallbacks {
     readonly queries: QueryRunner;
     readonly actions: ActionRunner;
     readonly committer: Committer;
+    readonly uploads: ActionExecution["uploads"];
   };
   readonly #tokens: ExecutionTokens;
 
   constructor(
     runtime: RuntimeEnvironment,
     deployments: CurrentDeployment,
-    callees: { readonly queries: QueryRunner; readonly actions: ActionRunner; readonly committer: Committer },
+    callees: Pick<ActionExecution, "queries" | "committer" | "uploads"> & { readonly actions: ActionRunner },
     tokens: ExecutionTokens,
   ) {
     this.#runtime = runtime;

@@ -1,4 +1,4 @@
-import { badRequest, notAvailableYet } from "../../shared/coded-error.ts";
+import { badRequest } from "../../shared/coded-error.ts";
 import type { JsonValue } from "../../shared/json.ts";
 import type { FunctionCall, FunctionOutcome } from "../../protocol/execution.ts";
 import { type Identity, NO_IDENTITY, isPrivileged } from "../../protocol/identity.ts";
@@ -12,6 +12,7 @@ import { checkDepth, createFunctionHandle } from "./functions.ts";
 import { cancelFromAction, scheduleFromAction, scheduleInAction } from "./schedule.ts";
 import { deploymentMetadata, functionMetadata, requestMetadata } from "./meta.ts";
 import { vectorSearch } from "./vector-search.ts";
+import { STORAGE_ACTION_SYSCALLS } from "./storage-in-actions.ts";
 
 /** Answers with the JSON text of the result. */
 export type ActionSyscall = (execution: ActionExecution, args: JsonValue) => Promise<string>;
@@ -64,10 +65,6 @@ function forwardedIdentity(identity: Identity, from: FunctionPath, to: FunctionP
   return isPrivileged(identity) ? identity : NO_IDENTITY;
 }
 
-function missing(feature: string): ActionSyscall {
-  return () => Promise.reject(notAvailableYet(feature));
-}
-
 /** Every async operation of actions (`abi.md` §2.4). */
 export const actionSyscalls: Readonly<Record<string, ActionSyscall>> = {
   "1.0/actions/query": calling("runQuery"),
@@ -102,8 +99,5 @@ export const actionSyscalls: Readonly<Record<string, ActionSyscall>> = {
   "1.0/actions/cancel_job": cancelFromAction,
   "1.0/schedule": scheduleInAction,
   "1.0/actions/vectorSearch": vectorSearch,
-  "1.0/storageGetUrl": missing("ctx.storage"),
-  "1.0/storageGetMetadata": missing("ctx.storage"),
-  "1.0/storageGenerateUploadUrl": missing("ctx.storage"),
-  "1.0/storageDelete": missing("ctx.storage"),
+  ...STORAGE_ACTION_SYSCALLS,
 };

@@ -1,5 +1,4 @@
 import type { JsonValue } from "../../shared/json.ts";
-import { notAvailableYet } from "../../shared/coded-error.ts";
 import type { DatabaseExecution } from "../functions/database-execution.ts";
 import { getUserIdentity, signJwt } from "./auth.ts";
 import { createFunctionHandle, runUdf } from "./functions.ts";
@@ -7,13 +6,10 @@ import { deploymentMetadata, functionMetadata, requestMetadata } from "./meta.ts
 import { DOCUMENT_SYSCALLS } from "./db.ts";
 import { cancelJob, schedule } from "./schedule.ts";
 import { QUERY_SYSCALLS } from "./query.ts";
+import { STORAGE_SYSCALLS } from "./storage.ts";
 
 /** Answers with the JSON text of the result. */
 export type DatabaseSyscall = (execution: DatabaseExecution, args: JsonValue) => Promise<string>;
-
-function missing(feature: string): DatabaseSyscall {
-  return () => Promise.reject(notAvailableYet(feature));
-}
 
 const own: Record<string, DatabaseSyscall> = {
   "1.0/runUdf": runUdf,
@@ -37,12 +33,6 @@ const own: Record<string, DatabaseSyscall> = {
   "1.0/signJwt": signJwt,
   "1.0/schedule": schedule,
   "1.0/cancel_job": cancelJob,
-  "1.0/storageGetUrl": missing("ctx.storage"),
-  "1.0/storageGetMetadata": missing("ctx.storage"),
-  "1.0/storageGenerateUploadUrl": missing("ctx.storage"),
-  "1.0/storageDelete": missing("ctx.storage"),
-  "1.0/storageStore": missing("ctx.storage"),
-  "1.0/storageGet": missing("ctx.storage"),
 };
 
 const database: Record<string, DatabaseSyscall> = Object.fromEntries(
@@ -53,4 +43,8 @@ const database: Record<string, DatabaseSyscall> = Object.fromEntries(
 );
 
 /** Every async operation of queries and mutations (`abi.md` §2.3). */
-export const databaseSyscalls: Readonly<Record<string, DatabaseSyscall>> = { ...database, ...own };
+export const databaseSyscalls: Readonly<Record<string, DatabaseSyscall>> = {
+  ...database,
+  ...own,
+  ...STORAGE_SYSCALLS,
+};
