@@ -25,6 +25,8 @@ import { WorkerClient } from "./worker-client.ts";
 /** Beside this file in dist/. */
 const CHILD_SCRIPT = join(import.meta.dirname, "node-actions-child.js");
 
+const KEEP_ALIVE_MS = 120_000;
+
 /** Composition root: builds the parts, listens, and ends on SIGTERM. */
 export async function startService(): Promise<void> {
   const settings = parseServiceSettings(process.env);
@@ -75,6 +77,8 @@ export async function startService(): Promise<void> {
   const server = serve({ fetch: app.fetch, port: settings.port, hostname: settings.host }, ({ port }) => {
     log.info("listening", { host: settings.host, port, keyids: [...keys.keys.accepted.keys()] });
   });
+  // Longer than any client keeps an idle connection: a request on one that is just being closed is lost.
+  if ("keepAliveTimeout" in server) server.keepAliveTimeout = KEEP_ALIVE_MS;
   process.on("SIGHUP", () => void keys.reload(log));
   await stopRequested();
   log.info("draining", { running: admission.running });

@@ -45,6 +45,7 @@ export class CacheDirectory {
   ): Promise<CacheDirectory> {
     const cache = new CacheDirectory(root, settings, now, beforeRemoval);
     await mkdir(join(root, "entries"), { recursive: true, mode: 0o755 });
+    await assertOwned(root);
     await rm(join(root, "temporary"), { recursive: true, force: true });
     await mkdir(join(root, "temporary"), { mode: 0o755 });
     for (const name of await readdir(join(root, "entries"))) {
@@ -135,6 +136,13 @@ export class CacheDirectory {
     }
     entry.lastUsed = now;
   }
+}
+
+/** What lies in it is run: nobody else may have put it there, as they could in a shared temporary directory. */
+async function assertOwned(root: string): Promise<void> {
+  const { uid } = await stat(root);
+  if (process.getuid === undefined || uid === process.getuid() || uid === 0) return;
+  throw new Error(`The cache directory ${root} belongs to another user [CONVECTION_NODE_CACHE].`);
 }
 
 async function sizeOf(path: string): Promise<number> {
