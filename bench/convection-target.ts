@@ -16,6 +16,8 @@ export interface ConvectionTarget extends Target {
   query(path: string, args: unknown): Promise<unknown>;
   mutation(path: string, args: unknown): Promise<unknown>;
   action(path: string, args: unknown): Promise<unknown>;
+  /** How often the function ran, as far as the function log goes back. */
+  executions(name: string): Promise<number>;
 }
 
 /** `convection start` with the app of `bench/app`. `options`: further arguments of the command. */
@@ -37,6 +39,13 @@ export async function startConvection(options: readonly string[] = []): Promise<
     query: (path, args) => one("query", path, args),
     mutation: (path, args) => one("mutation", path, args),
     action: (path, args) => one("action", path, args),
+    executions: async (name) => {
+      const response = await fetch(`${url}/api/stream_function_logs?cursor=0`, {
+        headers: { Authorization: `Convex ${backend.adminKey}` },
+      });
+      const { entries } = (await response.json()) as { entries: { kind: string; identifier: string }[] };
+      return entries.filter(({ kind, identifier }) => kind === "Completion" && identifier === name).length;
+    },
     pid: backend.process.process.pid ?? Number.NaN,
     async seed(documents) {
       const channels = documents / MESSAGES_PER_CHANNEL;
@@ -85,6 +94,8 @@ function request(workload: Workload, messages: readonly string[], counters: read
       return post("action", "actions:noop", [{}]);
     case "actionQuery":
       return post("action", "actions:readMessage", ids);
+    case "httpAction":
+      return { path: "/http/noop", headers: {}, bodies: ["{}"], expect: "null" };
     case "nodeNoop":
       return post("action", "node:noop", [{}]);
     case "nodeQuery":

@@ -10,7 +10,10 @@ import { measureCosts } from "./costs.ts";
 import { measureGrowth } from "./growth.ts";
 import { LoadGenerator } from "./load-generator.ts";
 import { measureNodeActions } from "./node-actions.ts";
-import { markdown, nodeActionLines, type Report, writeReport } from "./report.ts";
+import { markdown, nodeActionLines, type Report, schedulingLines, syncLines, writeReport } from "./report.ts";
+import { measureScheduling, type SchedulingPlan } from "./scheduling.ts";
+import { measureSearch, type SearchPlan } from "./search.ts";
+import { FULL_SYNC, measureSync, QUICK_SYNC } from "./sync.ts";
 import { isWorkload, WORKLOADS } from "./target.ts";
 
 interface Plan {
@@ -18,31 +21,69 @@ interface Plan {
   readonly warmUpMs: number;
   readonly milliseconds: number;
   readonly growth: readonly [number, number];
+  readonly search: SearchPlan;
+  readonly scheduling: Omit<SchedulingPlan, "rounds">;
 }
 
 /** Until V8 has compiled the hot paths, a call of ours costs twice as much; the baseline's few lines are warm at once. */
-const FULL: Plan = { rounds: 9, warmUpMs: 3000, milliseconds: 500, growth: [1000, 100_000] };
-const QUICK: Plan = { rounds: 1, warmUpMs: 200, milliseconds: 200, growth: [1000, 3000] };
+const FULL: Plan = {
+  rounds: 9,
+  warmUpMs: 3000,
+  milliseconds: 500,
+  growth: [1000, 100_000],
+  search: { vectors: 10_000, notes: 100_000, rounds: 5, milliseconds: 1000 },
+  scheduling: { hops: 200, jobs: 10_000, pending: [100, 100_000] },
+};
+const QUICK: Plan = {
+  rounds: 1,
+  warmUpMs: 200,
+  milliseconds: 200,
+  growth: [1000, 3000],
+  search: { vectors: 2000, notes: 3000, rounds: 1, milliseconds: 200 },
+  scheduling: { hops: 50, jobs: 1000, pending: [100, 3000] },
+};
+
+/** Has no counterpart in a hand-written Worker, so it is measured by itself. */
+const SCHEDULING = "scheduling";
 
 const { values } = parseArgs({ options: { quick: { type: "boolean" }, only: { type: "string" } } });
 const plan = values.quick === true ? QUICK : FULL;
 const only = values.only?.split(",");
-const unknown = only?.find((name) => !isWorkload(name));
-if (unknown !== undefined) throw new Error(`no such workload: ${unknown}. There are ${WORKLOADS.join(", ")}`);
+const others = [SCHEDULING, "sync"];
+const unknown = only?.find((name) => !isWorkload(name) && !others.includes(name));
+if (unknown !== undefined) {
+  throw new Error(`no such workload: ${unknown}. There are ${[...WORKLOADS, ...others].join(", ")}`);
+}
 
 await build();
 await using generator = new LoadGenerator();
 const { compared, nodeActions, hotCounter } = await measureSpeed(generator);
+if (only?.includes(SCHEDULING) === true) {
+  console.log(
+    schedulingLines(await measureScheduling(generator, { ...plan.scheduling, rounds: plan.rounds })).join("\n"),
+  );
+}
+const syncPlan = plan === FULL ? FULL_SYNC : QUICK_SYNC;
+if (only?.includes("sync") === true) console.log(syncLines(await measureSync(syncPlan)).join("\n"));
 if (only === undefined) {
   console.log("growth ...");
   const growth = await measureGrowth(generator, plan.growth, plan.rounds, plan.milliseconds);
+  console.log("search ...");
+  const search = await measureSearch(generator, plan.search);
+  console.log("scheduling ...");
+  const scheduling = await measureScheduling(generator, { ...plan.scheduling, rounds: plan.rounds });
   console.log("costs ...");
   const costs = await measureCosts();
+  console.log("sync ...");
+  const sync = await measureSync(syncPlan);
   const report: Report = {
     compared,
     nodeActions,
     growth,
+    search,
+    scheduling,
     costs,
+    sync,
     hotCounter,
     rounds: plan.rounds,
     milliseconds: plan.milliseconds,

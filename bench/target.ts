@@ -9,6 +9,7 @@ export const WORKLOADS = [
   "hot",
   "noop",
   "actionQuery",
+  "httpAction",
   "nodeNoop",
   "nodeQuery",
 ] as const;

@@ -45,6 +45,7 @@ const runtime = new Miniflare(
         compatibilityDate: "2026-11-01",
         compatibilityFlags: ["nodejs_compat"],
         d1Databases: ["DB"],
+        durableObjects: { BROADCAST: { className: "Broadcast", useSQLite: true } },
         bindings: { NODE_URL: nodeUrl, NODE_KEY: key },
       },
     ],

@@ -108,7 +108,9 @@ function newRuntime(options: BackendOptions): Miniflare {
               r2Buckets: ["FILES", "CODE"],
               durableObjects: {
                 TRANSACTOR: { className: "Transactor", useSQLite: true },
+                SCHEDULER: { className: "Scheduler", useSQLite: true },
                 SYNC: { className: "Sync", useSQLite: true },
+                SEARCH: { className: "Search", useSQLite: true },
                 // In memory only: kept, so that `npx convex logs --history` has something to show after a pause.
                 LOGS: { className: "Logs", useSQLite: true, unsafePreventEviction: true },
               },

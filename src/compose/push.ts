@@ -14,13 +14,10 @@ import { checkVariables } from "../values/environment-variable.ts";
 import { parseSchema } from "../values/schema.ts";
 import type { TransactorClient } from "../transactor/transactor-client.ts";
 import { type Core, schemaLimits } from "./runtime.ts";
-import { clock, log, random } from "./system.ts";
+import { clock, log, pause, random } from "./system.ts";
 
 /** How long a lease that was taken just before a commit may outlive it, beyond its length: timers are not exact. */
 const LEASE_MARGIN_MS = 20;
-
-/** Any time at all will do: workerd looks at its sockets only when nothing in the process is ready to run. */
-const PAUSE_MS = 1;
 
 export interface Push {
   readonly push: PushService;
@@ -54,7 +51,8 @@ export function deployPorts(
       hooks.onFlip();
       await new Promise((resolve) => setTimeout(resolve, settings.codeLeaseMs + LEASE_MARGIN_MS));
     },
-    pause: () => new Promise((resolve) => setTimeout(resolve, PAUSE_MS)),
+    pause,
+    derivedIndexes: core.search,
     startBackground: hooks.startBackground,
     clock,
     random,

@@ -25,6 +25,7 @@ import { JwtSigner } from "../runtime/functions/jwt-signer.ts";
 import type { FunctionHandles } from "../runtime/functions/reference.ts";
 import { SealedText } from "../runtime/sealed-text.ts";
 import { MasterSecret } from "../runtime/secret.ts";
+import { SearchClient } from "../search/search-client.ts";
 import { LogClient } from "../logs/log-client.ts";
 import { must } from "../shared/assert.ts";
 import { SCHEMA_LIMITS, type SchemaLimits } from "../values/limits.ts";
@@ -43,6 +44,7 @@ export interface Core {
   readonly loader: DeploymentLoader;
   readonly runtime: RuntimeEnvironment;
   readonly logs: LogClient;
+  readonly search: SearchClient;
   /** The deployment's secrets, the present one first. */
   readonly secrets: readonly [string, ...string[]];
   readonly builtinVariables: Readonly<Record<string, string>>;
@@ -65,6 +67,7 @@ export function composeCore(bindings: Bindings): Core {
   const logs = new LogClient({ stub: () => bindings.LOGS.getByName(LOGS_NAME), keepAlive, clock, log });
   const master = new MasterSecret(identity.secret);
   const notes = limitNotes(settings);
+  const search = new SearchClient((name) => bindings.SEARCH.getByName(name));
   const runtime: RuntimeEnvironment = {
     isolates: new Isolates(bindings.LOADER, source, harness),
     code: source,
@@ -82,6 +85,7 @@ export function composeCore(bindings: Bindings): Core {
       actionTimeoutMs: settings.actionTimeoutMs,
       syscallTimeMs: settings.syscallTimeMs,
       nestingDepth: settings.nestingDepth,
+      vectorResults: settings.vectorResults,
       argumentBytes: settings.argsBytes,
       returnBytes: settings.returnBytes,
       notes,
@@ -122,6 +126,8 @@ export function composeCore(bindings: Bindings): Core {
     instanceName: identity.instanceName,
     jwtSigner: new JwtSigner((name, value) => cipher.open(name, value)),
     cloudUrl: identity.cloudUrl,
+    vectorIndexes: search.vectors,
+    textIndexes: search.texts,
   };
   const variables = variableReader(cipher, builtinVariables);
   const loader = new DeploymentLoader(source, variables, schemaLimits(settings));
@@ -135,6 +141,7 @@ export function composeCore(bindings: Bindings): Core {
     loader,
     runtime,
     logs,
+    search,
     secrets,
     builtinVariables,
   };

@@ -1,3 +1,4 @@
+import type { DerivedIndexes } from "../engine/derived-index.ts";
 import type { CatalogChange, IndexDefinition, Persistence, TableRow } from "../engine/persistence.ts";
 import type { ComponentPath, IndexId, IndexKey, InternalId, TableId } from "../engine/names.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
@@ -110,6 +111,7 @@ export interface DeployPorts {
   readonly committer: CatalogCommitter;
   readonly rules: Rules;
   readonly documentKeys: DocumentKeys;
+  readonly derivedIndexes: DerivedIndexes;
   readonly tableSizes: TableSizes;
   readonly cipher: EnvironmentCipher;
   readonly tokens: PushTokens;

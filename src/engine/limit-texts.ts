@@ -112,6 +112,17 @@ export function usageWarnings(used: Readonly<Record<Metric, number>>, limits: Tr
   return warnings;
 }
 
+/** Arguments of one scheduled function from which on a warning is logged (E-F-13). Bytes. */
+const LARGE_SCHEDULED_ARGS = 4 * 1024 * 1024;
+
+export function scheduledWarning(largestArgsBytes: number): LimitWarning[] {
+  if (largestArgsBytes <= LARGE_SCHEDULED_ARGS) return [];
+  const message =
+    "Large arguments for a single scheduled function from this mutation. This will become a hard error in the future " +
+    `(actual: ${largestArgsBytes} bytes, limit: ${LARGE_SCHEDULED_ARGS} bytes).`;
+  return [{ code: "ScheduledFunctionArgumentsTooLarge", message }];
+}
+
 /** `null` unless `actual` is beyond `share` of the limit, yet not over it. No full stop. */
 export function approaching(what: string, actual: number, limit: number, unit = "", share = 0.8): string | null {
   if (actual <= limit * share || actual > limit) return null;

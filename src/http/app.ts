@@ -11,6 +11,7 @@ import { errorResponse } from "./errors.ts";
 import { functionRoutes } from "./functions.ts";
 import type { HttpContext, HttpEnv } from "./hono-env.ts";
 import { answerByHttpAction } from "./http-actions.ts";
+import { jobRoutes } from "./jobs.ts";
 import { logRoutes } from "./logs.ts";
 import { nodeCallbackRoutes } from "./node-callbacks.ts";
 import { syncRoutes } from "./sync-upgrade.ts";
@@ -44,6 +45,7 @@ export function createApp(services: HttpServices): Hono<HttpEnv> {
     ["/api", deployRoutes(services)],
     ["/api", environmentRoutes(services)],
     ["/api", adminRoutes(services)],
+    ["/api", jobRoutes(services)],
     ["/api", logRoutes(services)],
     ["/api", testFunctionRoutes(services)],
     ["/api", toolRoutes(services)],

@@ -66,6 +66,11 @@ export interface EnvironmentService {
   update(changes: readonly EnvironmentChange[]): Promise<void>;
 }
 
+export interface JobService {
+  /** Cancels a scheduled function of a component; one that is over stays as it is. */
+  cancel(component: string, id: string): Promise<void>;
+}
+
 /** Log of function executions, for `npx convex logs` and the dashboard (`wire.md` §6). */
 export interface LogReader {
   /**
@@ -102,6 +107,8 @@ export interface HttpSettings {
   /** Bytes of a push, after decompression. */
   readonly pushBodyBytes: number;
   readonly echoBodyBytes: number;
+  /** Bytes of the body of a request to an HTTP action. */
+  readonly httpActionRequestBytes: number;
   readonly queriesPerBatch: number;
   /** Milliseconds after which a query or mutation is answered with 408. Actions have their own limit. */
   readonly requestTimeoutMs: number;
@@ -114,6 +121,7 @@ export const DEFAULT_HTTP_SETTINGS = {
   functionBodyBytes: 2 ** 24 + 2000,
   pushBodyBytes: 200 * 1024 * 1024,
   echoBodyBytes: 128 * 1024 * 1024,
+  httpActionRequestBytes: 20 * 1024 * 1024,
   queriesPerBatch: 1000,
   requestTimeoutMs: 300_000,
   logHoldMs: 60_000,
@@ -125,6 +133,7 @@ export interface HttpServices {
   readonly httpActions: HttpActionService;
   readonly push: PushService;
   readonly environment: EnvironmentService;
+  readonly jobs: JobService;
   readonly logs: LogReader;
   readonly sync: SyncService;
   readonly testFunctions: TestFunctionService;

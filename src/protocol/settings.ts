@@ -162,6 +162,15 @@ export const SETTINGS = {
   envVarValueBytes: bytes("CONVECTION_ENV_VAR_VALUE_BYTES", 8 * KIB, "E-G-6", "Value of one variable."),
   envVarTotalBytes: bytes("CONVECTION_ENV_VAR_TOTAL_BYTES", 512 * KIB, "E-G-6", "All names and values together."),
 
+  // Search
+  vectorResults: count("CONVECTION_VECTOR_RESULTS", 256, "E-F-16", "Results of one vector search."),
+  searchMemoryBytes: bytes(
+    "CONVECTION_SEARCH_MEMORY_BYTES",
+    64 * MIB,
+    null,
+    "Vectors of one index that are kept in memory, a byte per dimension; the others are read from storage.",
+  ),
+
   // Concurrency
   concurrentQueries: count(
     "CONVECTION_CONCURRENT_QUERIES",
@@ -188,6 +197,20 @@ export const SETTINGS = {
     10 * SECOND,
     "E-C-7",
     "How long an action waits for its turn before it is refused.",
+  ),
+
+  // Scheduler
+  scheduledParallelism: count(
+    "CONVECTION_SCHEDULED_PARALLELISM",
+    64,
+    "P-S-5",
+    "Scheduled functions and cron jobs running at once.",
+  ),
+  scheduledRetentionMs: duration(
+    "CONVECTION_SCHEDULED_RETENTION_MS",
+    7 * DAY,
+    "P-S-6",
+    "How long a scheduled function that is over stays in `_scheduled_functions`.",
   ),
 
   // Transactor

@@ -12,7 +12,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   "src/engine": ["src/shared", "src/values"],
   "src/signing": ["src/shared"],
   "src/persistence": ["src/shared", "src/values", "src/engine"],
-  "src/search": ["src/shared", "src/values", "src/engine"],
+  "src/search": ["src/shared", "src/values", "src/protocol", "src/engine"],
   "src/files": ["src/shared", "src/values", "src/protocol", "src/engine"],
   "src/auth": ["src/shared", "src/values", "src/protocol"],
   "src/runtime": ["src/shared", "src/values", "src/protocol", "src/engine", "src/auth", "src/signing"],

@@ -58,6 +58,8 @@ export class DatabaseExecution {
   logLines: FunctionLogLine[] = [];
   /** Lines of nested calls, a group for each call in the order of the calls. */
   readonly #nestedLines: FunctionLogLine[][] = [];
+  /** Of the host itself, which follow the function's own. */
+  readonly #hostLines: FunctionLogLine[] = [];
   #syscallMs = 0;
   readonly #aborted = Promise.withResolvers<never>();
   #running = true;
@@ -77,6 +79,10 @@ export class DatabaseExecution {
   /** Of the nested call that is being answered. */
   addNestedLines(lines: readonly FunctionLogLine[]): void {
     this.#nestedLines.at(-1)?.push(...lines);
+  }
+
+  addHostLine(line: FunctionLogLine): void {
+    this.#hostLines.push(line);
   }
 
   async run(args: string): Promise<FunctionOutcome> {
@@ -114,7 +120,8 @@ export class DatabaseExecution {
     if (result.ok === "needsSnapshot") throw new NeedsSnapshotError();
     const { runtime, deployment, depth } = this.scope;
     const maps = sourceMapsOf(runtime.code, deployment.app.version);
-    this.logLines = mergeLines(await withStacks(result.logs, maps), result.calls, this.#nestedLines);
+    const lines = mergeLines(await withStacks(result.logs, maps), result.calls, this.#nestedLines);
+    this.logLines = [...lines, ...this.#hostLines];
     if (!result.ok) {
       return { ok: false, error: await describeThrown(result.error, maps), logLines: this.logLines };
     }

@@ -99,7 +99,7 @@ export class QueryRunner {
   async #runOnce(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<MeasuredResult> {
     const deployment = await this.#deployments.current();
     const { app, catalog } = deployment;
-    const snapshot = new PinnedSnapshot(this.#persistence, catalog.ts, at);
+    const snapshot = new PinnedSnapshot(this.#persistence, catalog.ts, at, this.#runtime.textIndexes);
     const runtime = this.#runtime;
     const now = runtime.clock.now();
     const transaction = new Transaction({

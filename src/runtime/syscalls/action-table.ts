@@ -9,7 +9,9 @@ import { resolveAddress } from "../functions/reference.ts";
 import { SyscallArguments } from "./arguments.ts";
 import { getUserIdentity } from "./auth.ts";
 import { checkDepth, createFunctionHandle } from "./functions.ts";
+import { cancelFromAction, scheduleFromAction, scheduleInAction } from "./schedule.ts";
 import { deploymentMetadata, functionMetadata, requestMetadata } from "./meta.ts";
+import { vectorSearch } from "./vector-search.ts";
 
 /** Answers with the JSON text of the result. */
 export type ActionSyscall = (execution: ActionExecution, args: JsonValue) => Promise<string>;
@@ -96,9 +98,10 @@ export const actionSyscalls: Readonly<Record<string, ActionSyscall>> = {
           "Deploy to Convex Cloud, or call your model provider directly with your own API key.",
       ),
     ),
-  "1.0/actions/schedule": missing("ctx.scheduler"),
-  "1.0/actions/cancel_job": missing("ctx.scheduler"),
-  "1.0/actions/vectorSearch": missing("ctx.vectorSearch"),
+  "1.0/actions/schedule": scheduleFromAction,
+  "1.0/actions/cancel_job": cancelFromAction,
+  "1.0/schedule": scheduleInAction,
+  "1.0/actions/vectorSearch": vectorSearch,
   "1.0/storageGetUrl": missing("ctx.storage"),
   "1.0/storageGetMetadata": missing("ctx.storage"),
   "1.0/storageGenerateUploadUrl": missing("ctx.storage"),

@@ -5,6 +5,7 @@ import { getUserIdentity, signJwt } from "./auth.ts";
 import { createFunctionHandle, runUdf } from "./functions.ts";
 import { deploymentMetadata, functionMetadata, requestMetadata } from "./meta.ts";
 import { DOCUMENT_SYSCALLS } from "./db.ts";
+import { cancelJob, schedule } from "./schedule.ts";
 import { QUERY_SYSCALLS } from "./query.ts";
 
 /** Answers with the JSON text of the result. */
@@ -34,8 +35,8 @@ const own: Record<string, DatabaseSyscall> = {
   // Variables are resolved when a log is emitted; there is no audit log to emit to (`abi.md` §2.3.7).
   "1.0/auditLog": () => Promise.resolve("null"),
   "1.0/signJwt": signJwt,
-  "1.0/schedule": missing("ctx.scheduler"),
-  "1.0/cancel_job": missing("ctx.scheduler"),
+  "1.0/schedule": schedule,
+  "1.0/cancel_job": cancelJob,
   "1.0/storageGetUrl": missing("ctx.storage"),
   "1.0/storageGetMetadata": missing("ctx.storage"),
   "1.0/storageGenerateUploadUrl": missing("ctx.storage"),

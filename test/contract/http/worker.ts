@@ -44,6 +44,7 @@ async function makeApp(secret: string) {
     httpActions: { serve: () => Promise.resolve({ kind: "disabled" }) },
     push,
     environment: { update: () => Promise.resolve() },
+    jobs: { cancel: () => Promise.resolve() },
     logs,
     sync: { connect: () => Promise.resolve(new Response(null, { status: 200 })) },
     testFunctions: { runQuery: ({ args }) => Promise.resolve({ ok: true, value: args, logLines: [] }) },

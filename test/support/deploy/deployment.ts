@@ -1,3 +1,4 @@
+import type { IndexAddress } from "../../../src/engine/derived-index.ts";
 import type { IndexKey } from "../../../src/engine/names.ts";
 import { CodeStore } from "../../../src/deploy/code-store.ts";
 import { Environment } from "../../../src/deploy/environment.ts";
@@ -99,6 +100,8 @@ export class TestDeployment {
   readonly ports: DeployPorts;
   readonly service: PushService;
   readonly environment: Environment;
+  /** Text and vector indexes that pushes asked for. */
+  readonly built: IndexAddress[] = [];
   leases = 0;
   background = 0;
   pauses = 0;
@@ -113,6 +116,12 @@ export class TestDeployment {
       committer: this.database,
       rules,
       documentKeys,
+      derivedIndexes: {
+        build: async (index) => {
+          this.built.push(index);
+          return true;
+        },
+      },
       tableSizes: new ScannedTableSizes(this.database, DEFAULT_DEPLOY_SETTINGS.backfill),
       cipher: new EnvironmentCipher(secrets, random),
       tokens: new PushTokens(secrets),

@@ -115,6 +115,7 @@ export function backend(settings: Partial<HttpSettings> = {}) {
     httpActions: { serve: () => Promise.resolve({ kind: "disabled" }) },
     push,
     environment: { update: async (more) => void changes.push(...more) },
+    jobs: { cancel: () => Promise.resolve() },
     logs,
     sync: {
       connect: async (client) => {
