@@ -16,6 +16,17 @@ export default defineConfig({
           globalSetup: ["test/support/build.ts"],
         },
       },
+      // The example's page in the system's Chromium: `npm run test:browser`.
+      {
+        test: {
+          name: "browser",
+          include: ["test/browser/**/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+          globalSetup: ["test/support/build.ts"],
+          maxWorkers: 1,
+        },
+      },
       // Crashes, two writers at once, faults and load: minutes, and both cores. One file at a time, after all others.
       {
         test: {

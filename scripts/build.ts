@@ -1,19 +1,27 @@
-// Builds dist/: the Worker, the isolate harness it carries, and the command. `node scripts/build.ts [worker] [cli]`.
+// Builds dist/: the Worker, the isolate harness it carries, the command, and the hooks of old React apps.
+// `node scripts/build.ts [worker] [cli] [react]`.
+import { execFile } from "node:child_process";
 import { existsSync, globSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
 import { build as bundle, type BuildOptions } from "esbuild";
 
 const ROOT = join(import.meta.dirname, "..");
 
-export type Target = "worker" | "cli";
+export type Target = "worker" | "cli" | "react";
 
-export const TARGETS: readonly Target[] = ["worker", "cli"];
+export const TARGETS: readonly Target[] = ["worker", "cli", "react"];
+
+const BUILDERS: Readonly<Record<Target, () => Promise<void>>> = {
+  worker: buildWorker,
+  cli: buildCli,
+  react: buildReact,
+};
 
 export async function build(targets: readonly Target[] = TARGETS): Promise<void> {
   for (const target of targets) {
-    if (target === "worker") await buildWorker();
-    else await buildCli();
+    await BUILDERS[target]();
   }
 }
 
@@ -60,6 +68,20 @@ async function buildCli(): Promise<void> {
     // Commands are imported when called; what they share goes beside them, so `import.meta.dirname` stays dist/.
     splitting: true,
     chunkNames: "cli-[name]-[hash]",
+  });
+}
+
+/** The package export `./react`, with its types. */
+async function buildReact(): Promise<void> {
+  await bundle({
+    ...COMMON,
+    entryPoints: ["src/react/hooks.ts"],
+    outdir: "dist/react",
+    platform: "neutral",
+    packages: "external",
+  });
+  await promisify(execFile)(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", "src/react"], {
+    cwd: ROOT,
   });
 }
 

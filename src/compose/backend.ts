@@ -1,4 +1,5 @@
 import { AdminKeys } from "../auth/admin-key.ts";
+import { authenticate } from "../auth/authorization.ts";
 import { createApp, createSiteApp } from "../http/app.ts";
 import { SystemRouting } from "../http/system-routing.ts";
 import { DEFAULT_HTTP_SETTINGS, type HttpServices } from "../http/services.ts";
@@ -8,15 +9,18 @@ import { Functions } from "../runtime/functions/functions.ts";
 import type { RuntimeEnvironment } from "../runtime/functions/environment.ts";
 import { HttpActionRunner } from "../runtime/functions/http-action-runner.ts";
 import { QueryRunner } from "../runtime/functions/query-runner.ts";
+import { FunctionServer } from "../sync/function-server.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
 import { composeTokens } from "./auth.ts";
 import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
 import { wakeFileSweeper } from "./file-sweeper.ts";
 import { composeFileService, composeUploads } from "./files.ts";
 import { composeSystem } from "./system-functions.ts";
+import { composeSockets } from "./sockets.ts";
 import { composeTestFunctions } from "./test-functions.ts";
 import { composePush, deployPorts } from "./push.ts";
 import { composeCore } from "./runtime.ts";
+import { cancelJob } from "../scheduler/cancel-job.ts";
 import { schedulerClient } from "./scheduler-client.ts";
 import { clock, keepAlive, log, random } from "./system.ts";
 
@@ -25,6 +29,8 @@ const VERSION = "0.1.0";
 export interface Backend {
   readonly api: ReturnType<typeof createApp>;
   readonly site: ReturnType<typeof createSiteApp>;
+  /** What Sync objects have run by a Worker. */
+  readonly syncWork: FunctionServer;
   /** `CONVEX_SITE_URL`: requests under it are HTTP actions. */
   readonly siteUrl: string;
   readonly actions: ActionRunner;
@@ -68,7 +74,9 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
     shapes: system,
     files: composeFileService(core.files, uploads, deployments, queries),
     ...composePush(ports),
+    jobs: { cancel: (component, id) => cancelJob(transactor, component, id) },
     logs,
+    sync: composeSockets(bindings, settings.syncShards),
     adminKeys: await AdminKeys.create(identity.instanceName, core.secrets),
     tokens: composeTokens(core, deployments),
     signingKeys: async () => runtime.jwtSigner.publicKeys((await deployments.current()).catalog.values),
@@ -90,9 +98,17 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
       logHoldMs: settings.logHoldMs,
     },
   };
+  const syncWork = new FunctionServer({
+    queries,
+    actions,
+    system,
+    authenticate: (credentials) => authenticate(credentials, services),
+    log,
+  });
   return {
     api: createApp(services),
     site: createSiteApp(services),
+    syncWork,
     siteUrl: identity.siteUrl,
     actions,
     transactor,

@@ -16,15 +16,28 @@ export interface Bindings {
   readonly SCHEDULER: { getByName(name: string): SchedulerStub };
   /** Function log. */
   readonly LOGS: { getByName(name: string): LogsStub };
+  /** Sockets of clients. */
+  readonly SYNC: { getByName(name: string): SyncStub };
   readonly [variable: string]: unknown;
 }
 
 /** The part of a Durable Object namespace that is used: every deployment has one Transactor, found by name. */
 export interface TransactorNamespace {
-  getByName(name: string): TransactorStub & { startBackground(): Promise<void> };
+  getByName(
+    name: string,
+  ): TransactorStub & { startBackground(): Promise<void>; listen(requestJson: string): Promise<void> };
+}
+
+export interface SyncStub {
+  fetch(request: Request): Promise<Response>;
+  committed(pushJson: string): Promise<string>;
 }
 
 export const TRANSACTOR_NAME = "transactor";
 export const SCHEDULER_NAME = "scheduler";
 export const FILE_SWEEPER_NAME = "file-sweeper";
 export const LOGS_NAME = "logs";
+
+export function syncName(shard: number): string {
+  return `sync-${shard}`;
+}

@@ -6,7 +6,7 @@ import { type SchedulerComposition, SchedulerObject } from "../scheduler/schedul
 import { TransactorClient } from "../transactor/transactor-client.ts";
 import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
 import { composeCore } from "./runtime.ts";
-import { sharedBackend } from "./shared-backend.ts";
+import { currentBackend } from "./current-backend.ts";
 import { clock, jitter, log } from "./system.ts";
 
 const RETRY_INITIAL_MS = 200;
@@ -53,7 +53,7 @@ export class Scheduler extends SchedulerObject<Bindings> {
 export class ScheduledActions extends WorkerEntrypoint<Bindings> {
   /** A `RunActionRequest`. Resolves when the end of the action is recorded. */
   async run(requestJson: string): Promise<void> {
-    const { actions, transactor, runtime } = await sharedBackend(this.env);
+    const { actions, transactor, runtime } = await currentBackend(this.env);
     // Made by our own Scheduler.
     const request: RunActionRequest = JSON.parse(requestJson);
     await runScheduledAction(request, {

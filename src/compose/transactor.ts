@@ -7,9 +7,10 @@ import { MutationExecutor } from "../runtime/functions/mutation-executor.ts";
 import { limitNotes } from "../protocol/settings.ts";
 import { SCHEDULER_WORK } from "../scheduler/system-work.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
-import { type TransactorComposition, TransactorObject } from "../transactor/transactor.ts";
+import { CommitPublisher } from "../transactor/commit-publisher.ts";
+import { TIMERS, type TransactorComposition, TransactorObject } from "../transactor/transactor.ts";
 import { encodeDocumentId } from "../values/document-id.ts";
-import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
+import { type Bindings, syncName, TRANSACTOR_NAME } from "./environment.ts";
 import { schedulerClient } from "./scheduler-client.ts";
 import { deployPorts } from "./push.ts";
 import { composeCore } from "./runtime.ts";
@@ -29,6 +30,12 @@ export class Transactor extends TransactorObject<Bindings> {
       mutations: { ...SCHEDULER_WORK.mutations, ...fileWork(settings.fileOrphanMs / 2) },
     });
     const work = new BackgroundIndexWork(ports);
+    const publisher = new CommitPublisher({
+      shards: settings.syncShards,
+      subscriber: (shard) => bindings.SYNC.getByName(syncName(shard)),
+      timers: TIMERS,
+      log,
+    });
     return {
       persistence,
       executor,
@@ -50,7 +57,8 @@ export class Transactor extends TransactorObject<Bindings> {
       },
       retentionMs: settings.retentionMs,
       background: (budgetMs) => work.run(budgetMs),
-      published: () => {},
+      published: (transactions, previous) => publisher.publish(transactions, previous),
+      listen: (shard) => publisher.listen(shard),
       due: (keys) => void scheduler.notify(keys),
     };
   }

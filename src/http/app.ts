@@ -12,7 +12,9 @@ import { fileRoutes } from "./files.ts";
 import { functionRoutes } from "./functions.ts";
 import type { HttpContext, HttpEnv } from "./hono-env.ts";
 import { answerByHttpAction } from "./http-actions.ts";
+import { jobRoutes } from "./jobs.ts";
 import { logRoutes } from "./logs.ts";
+import { syncRoutes } from "./sync-upgrade.ts";
 import { testFunctionRoutes } from "./test-function.ts";
 import { toolRoutes } from "./tools.ts";
 import { requestIdOf } from "./request-context.ts";
@@ -43,10 +45,12 @@ export function createApp(services: HttpServices): Hono<HttpEnv> {
     ["/api", deployRoutes(services)],
     ["/api", environmentRoutes(services)],
     ["/api", adminRoutes(services)],
+    ["/api", jobRoutes(services)],
     ["/api", logRoutes(services)],
     ["/api", testFunctionRoutes(services)],
     ["/api", toolRoutes(services)],
     ["/api", fileRoutes(services)],
+    ["/api", syncRoutes(services)],
     ["/", instanceRoutes(services)],
   ] as const;
   for (const [base, routes] of families) app.route(base, routes);

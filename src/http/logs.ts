@@ -11,7 +11,7 @@ import { badRequest } from "../shared/coded-error.ts";
 import { toHex } from "../shared/bytes.ts";
 import { adminOf } from "./credentials.ts";
 import type { HttpContext, HttpEnv } from "./hono-env.ts";
-import { logLineText } from "./outcome.ts";
+import { logLineText } from "../runtime/functions/outcome-text.ts";
 import type { HttpServices } from "./services.ts";
 
 /** Clients that print the parts of a log line themselves; all others get its text. */

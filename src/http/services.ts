@@ -67,6 +67,11 @@ export interface EnvironmentService {
   update(changes: readonly EnvironmentChange[]): Promise<void>;
 }
 
+export interface JobService {
+  /** Cancels a scheduled function of a component; one that is over stays as it is. */
+  cancel(component: string, id: string): Promise<void>;
+}
+
 /** Log of function executions, for `npx convex logs` and the dashboard (`wire.md` §6). */
 export interface LogReader {
   /**
@@ -80,6 +85,19 @@ export interface LogReader {
 export interface FileService {
   readonly uploads: Pick<Uploads, "upload">;
   readonly downloads: Pick<Downloads, "find" | "open" | "openPart">;
+}
+
+/** Sockets of the sync protocol. */
+export interface SyncService {
+  /** Opens one for a client that asked for an upgrade: the 101 with its end of the socket. */
+  connect(client: SocketClient): Promise<Response>;
+}
+
+export interface SocketClient {
+  readonly ip: string | null;
+  readonly userAgent: string | null;
+  /** Whether it puts Transitions together from chunks. */
+  readonly chunks: boolean;
 }
 
 export interface HttpSettings {
@@ -119,7 +137,9 @@ export interface HttpServices {
   readonly httpActions: HttpActionService;
   readonly push: PushService;
   readonly environment: EnvironmentService;
+  readonly jobs: JobService;
   readonly logs: LogReader;
+  readonly sync: SyncService;
   readonly testFunctions: TestFunctionService;
   readonly shapes: ShapeService;
   readonly files: FileService;

@@ -288,6 +288,20 @@ export const SETTINGS = {
     "How long the outcome of a mutation is kept, so that a repeated request is answered from it.",
   ),
 
+  // Sockets
+  syncShards: positive(
+    "CONVECTION_SYNC_SHARDS",
+    1,
+    "P-R-1",
+    "Durable Objects that share the sockets of clients. One carries a few thousand; a query runs once in each.",
+  ),
+  syncBufferBytes: bytes(
+    "CONVECTION_SYNC_BUFFER_BYTES",
+    32 * MIB,
+    null,
+    "How far a client may be behind before its socket is closed; it connects again by itself.",
+  ),
+
   // HTTP
   httpBodyBytes: bytes("CONVECTION_HTTP_BODY_BYTES", 2 ** 24 + 2000, "P-R-9", "Body of one function call over HTTP."),
   requestTimeoutMs: duration(
@@ -410,6 +424,10 @@ function bytes(name: Setting<number>["name"], size: number, row: string | null, 
 
 function count(name: Setting<number>["name"], number: number, row: string | null, description: string) {
   return { name, default: number, unit: "count", row, description, schema: wholeNumber(0) } satisfies Setting<number>;
+}
+
+function positive(name: Setting<number>["name"], number: number, row: string | null, description: string) {
+  return { name, default: number, unit: "count", row, description, schema: wholeNumber(1) } satisfies Setting<number>;
 }
 
 function flag(name: Setting<boolean>["name"], value: boolean, row: string | null, description: string) {

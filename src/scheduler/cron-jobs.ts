@@ -28,9 +28,8 @@ export function newCronJob(component: string, name: string, spec: CronSpec, now:
 
 /** The document under another spec. A run that has begun ends as it is, and is followed by one of the new spec. */
 export function changedCronJob(job: JsonObject, spec: CronSpec, now: number): JsonObject {
-  const { component, name } = job;
   if (isRunning(job)) return { ...job, spec: { ...spec } };
-  return { ...job, ...newCronJob(String(component), String(name), spec, now), runs: job["runs"] ?? [] };
+  return { ...job, ...newCronJob(textOf(job, "component"), cronName(job), spec, now), runs: job["runs"] ?? [] };
 }
 
 export function isSameSpec(job: JsonObject, spec: CronSpec): boolean {
@@ -53,7 +52,7 @@ export function declaredCrons(app: App | null, component: string): ReadonlyMap<s
 
 export const cronJobRules: JobTable = {
   step(job, { component }, app, now) {
-    const spec = declaredCrons(app, component).get(String(job["name"]));
+    const spec = declaredCrons(app, component).get(cronName(job));
     if (isRunning(job)) return { kind: "started", run: runOf(specOf(job), component) };
     if (spec === undefined) return { kind: "change", document: null };
     if (!isSameSpec(job, spec)) return { kind: "change", document: changedCronJob(job, spec, now) };
@@ -68,10 +67,11 @@ export const cronJobRules: JobTable = {
 };
 
 function finishedCronJob(job: JsonObject, result: JobResult, now: number): Finished {
-  const { component, name, nextRun, runs } = job;
+  const { nextRun, runs } = job;
+  const name = cronName(job);
   const slot = Number(nextRun);
   const schedule = specOf(job).schedule;
-  const next = timetable(schedule, cronKey(String(component), String(name))).next(slot, now);
+  const next = timetable(schedule, cronKey(textOf(job, "component"), name)).next(slot, now);
   const run: JsonObject = {
     scheduledTime: slot,
     completedTime: now,
@@ -85,7 +85,7 @@ function finishedCronJob(job: JsonObject, result: JobResult, now: number): Finis
     runs: [run, ...(Array.isArray(runs) ? runs : [])].slice(0, RUNS_KEPT),
   };
   if (next.skipped === 0) return { document };
-  const warning = `Skipping ${next.skipped} run(s) of job ${String(name)} because multiple scheduled runs are in the past`;
+  const warning = `Skipping ${next.skipped} run(s) of job ${name} because multiple scheduled runs are in the past`;
   return { document, warning };
 }
 
@@ -105,6 +105,16 @@ function specOf({ spec }: JsonObject): CronSpec {
 
 function isRunning({ state }: JsonObject): boolean {
   return state !== undefined && isJsonObject(state) && state["kind"] === "inProgress";
+}
+
+export function cronName(job: JsonObject): string {
+  return textOf(job, "name");
+}
+
+function textOf(job: JsonObject, field: string): string {
+  const value = job[field];
+  if (typeof value !== "string") throw new Error(`a cron job has a ${field}`);
+  return value;
 }
 
 function cronKey(component: string, name: string): string {

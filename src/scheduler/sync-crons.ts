@@ -1,7 +1,7 @@
 import { allDocuments } from "../engine/all-documents.ts";
 import { CRON_JOBS } from "../engine/due-queue.ts";
 import type { SystemContext } from "../runtime/scheduling/job-table.ts";
-import { changedCronJob, declaredCrons, isSameSpec, newCronJob } from "./cron-jobs.ts";
+import { changedCronJob, cronName, declaredCrons, isSameSpec, newCronJob } from "./cron-jobs.ts";
 
 /**
  * Makes `_cron_jobs` what the active app declares: new jobs get their first time, changed ones a new one, the others
@@ -17,7 +17,7 @@ export async function syncCrons({ transaction, deployment, now }: SystemContext)
     const missing = new Map(declaredCrons(app, component));
     const table = transaction.tables.named(component, CRON_JOBS);
     for (const { id, document } of table === null ? [] : await allDocuments(transaction, table)) {
-      const name = String(document["name"]);
+      const name = cronName(document);
       const spec = missing.get(name);
       missing.delete(name);
       if (table === null || (spec !== undefined && isSameSpec(document, spec))) continue;

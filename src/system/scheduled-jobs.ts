@@ -31,9 +31,9 @@ export const paginatedScheduledJobs = adminQuery(
 function jobOf(job: JsonObject): Value {
   const { _id: id, _creationTime: creationTime, name, args, scheduledTime } = job;
   return {
-    _id: String(id),
+    _id: typeof id === "string" ? id : "",
     _creationTime: Number(creationTime),
-    udfPath: String(name),
+    udfPath: typeof name === "string" ? name : "",
     udfArgs: Uint8Array.from(new TextEncoder().encode(JSON.stringify(args ?? []))).buffer,
     nextTs: BigInt(Math.round(Number(scheduledTime) * 1000)) * 1000n,
     state: { type: stateKind(job) },

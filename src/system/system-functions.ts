@@ -153,7 +153,9 @@ export class SystemFunctions {
         checked,
       );
     });
-    return { outcome, readSet: union(transaction.readSet(), dependencies), ts: snapshot.snapshotTs };
+    const readSet = union(transaction.readSet(), dependencies);
+    // Every one of them checks its caller.
+    return { outcome, readSet, ts: snapshot.snapshotTs, readsIdentity: true };
   }
 }
 

@@ -26,7 +26,14 @@ export interface Allocated {
   readonly indexIds: readonly IndexId[];
 }
 
+/** A Sync object has sockets and wants to be told of commits. */
+export interface ListenRequest {
+  readonly v: 1;
+  readonly shard: number;
+}
+
 interface Requests {
+  readonly listen: ListenRequest;
   readonly runMutation: MutationCall;
   readonly runSystem: SystemCall;
   readonly runJob: RunJobRequest;

@@ -45,8 +45,8 @@ export interface TransactorParts {
   readonly retentionMs: number;
   /** Work that pushes leave behind. True: there is more, now or later. */
   readonly background: (budgetMs: number) => Promise<boolean>;
-  /** Told what was stored, once per group and in order. */
-  readonly published: (transactions: readonly LoggedTransaction[]) => void;
+  /** Told what was stored, once per group and in order, with the timestamp of the durable transaction before it. */
+  readonly published: (transactions: readonly LoggedTransaction[], previous: Timestamp) => void;
   /** Told which jobs were added to the queue, once they are stored; of none when a writer begins. */
   readonly due?: (keys: readonly IndexKey[]) => void;
 }

@@ -34,7 +34,8 @@ export class TransactorClient implements Committer {
     const json = JSON.stringify(call);
     const send = (): Promise<string> => this.#stub().runMutation(json);
     // With ids, sending again can't run it twice.
-    const answer = call.idempotency === null ? send() : send().catch((error: unknown) => resend(error, send));
+    const again = (): Promise<string> => this.#stub().runMutation(JSON.stringify(notFresh(call)));
+    const answer = call.idempotency === null ? send() : send().catch((error: unknown) => resend(error, again));
     // The shape is the Transactor's own.
     return decodeRpcAnswer(await answer.catch(unreachableObject), (execution) =>
       this.#executions.completed(execution),
@@ -66,6 +67,12 @@ export class TransactorClient implements Committer {
   async latest(): Promise<Timestamp> {
     return decodeRpcAnswer(await this.#stub().latest().catch(unreachableObject)) as Timestamp;
   }
+}
+
+/** What was sent once may have been committed: the recorded outcome has to be looked up. */
+function notFresh({ idempotency, ...call }: MutationCall): MutationCall {
+  if (idempotency === null) return { ...call, idempotency };
+  return { ...call, idempotency: { sessionId: idempotency.sessionId, requestId: idempotency.requestId } };
 }
 
 /** An overloaded object is not asked again at once (`platform.md` §1.2). */

@@ -8,7 +8,10 @@ import { parseRequest } from "./messages.ts";
 import { TransactorService, type TransactorParts } from "./service.ts";
 
 /** What the composition root supplies; the object itself knows about storage, timers and alarms. */
-export type TransactorComposition = Omit<TransactorParts, "mark" | "timers">;
+export interface TransactorComposition extends Omit<TransactorParts, "mark" | "timers"> {
+  /** A Sync object asks for pushes from now on. */
+  readonly listen: (shard: number) => void;
+}
 
 const MARK = "highWaterMark";
 
@@ -99,6 +102,12 @@ export abstract class TransactorObject<Env> extends DurableObject<Env> {
     return this.#answer(async () => JSON.stringify(await this.#service.latest()));
   }
 
+  /** A `ListenRequest` of a Sync object. What is stored from now on is pushed to it. */
+  listen(requestJson: string): Promise<void> {
+    this.#composition.listen(parseRequest("listen", requestJson).shard);
+    return Promise.resolve();
+  }
+
   /** A push left work that nobody waits for. */
   async startBackground(): Promise<void> {
     this.#asked += 1;
@@ -144,7 +153,7 @@ export abstract class TransactorObject<Env> extends DurableObject<Env> {
   }
 }
 
-const TIMERS: Timers = {
+export const TIMERS: Timers = {
   after(ms, callback) {
     const timer = setTimeout(callback, ms);
     return () => clearTimeout(timer);

@@ -42,6 +42,7 @@ test("DEP1 wrangler accepts wrangler.toml and uploads one bundle with every bind
     /env\.TRANSACTOR \(Transactor\) +Durable Object/,
     /env\.SCHEDULER \(Scheduler\) +Durable Object/,
     /env\.LOGS \(Logs\) +Durable Object/,
+    /env\.SYNC \(Sync\) +Durable Object/,
     /env\.LOADER +Worker Loader/,
     /env\.CONVECTION_REDACT_ERRORS \("true"\)/,
   ]) {

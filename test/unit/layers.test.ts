@@ -34,6 +34,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     "src/deploy",
     "src/system",
   ],
+  "src/react": [],
   "src/cli": ["src/shared", "src/values", "src/protocol"],
   "node-actions": ["src/shared", "src/values", "src/protocol", "src/signing"],
 };

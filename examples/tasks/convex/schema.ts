@@ -12,6 +12,9 @@ export default defineSchema({
     .index("by_project", ["project", "state"])
     .index("by_source", ["source"]),
 
+  /** How far the import of a project is. */
+  imports: defineTable({ project: v.string(), done: v.number(), total: v.number() }).index("by_project", ["project"]),
+
   reports: defineTable({
     project: v.string(),
     open: v.number(),

@@ -62,8 +62,8 @@ export interface GroupCommitParts {
   readonly writer: string;
   /** Mutations that are running or wait for their turn: those that may still join an open group. */
   readonly underway: () => number;
-  /** Told once per stored group, in order. */
-  readonly published: (transactions: readonly LoggedTransaction[]) => void;
+  /** Told once per stored group, in order, with the timestamp of the durable transaction right before the group. */
+  readonly published: (transactions: readonly LoggedTransaction[], previous: Timestamp) => void;
   /** Told which jobs a stored group added to the queue, if any. */
   readonly due?: (keys: readonly IndexKey[]) => void;
 }
@@ -301,19 +301,20 @@ export class GroupCommit {
     await covered;
     this.#groups.shift();
     this.#inFlight = null;
+    const previous = this.#expected.ts;
     this.#expected = { ts: batch.ts, writer };
     this.#stalled = false;
     state.setDurable(batch.ts);
     group.acknowledge();
     group.settle(true);
-    this.#publish(group);
+    this.#publish(group, previous);
     if (result === "stored-then-fenced") this.end(new FencedError("Another writer built on the last batch"));
   }
 
-  #publish({ transactions, addedDue }: Group): void {
+  #publish({ transactions, addedDue }: Group, previous: Timestamp): void {
     try {
       if (addedDue.length > 0) this.#parts.due?.(addedDue);
-      this.#parts.published(transactions);
+      this.#parts.published(transactions, previous);
     } catch (error) {
       // Subscribers catch up from the commit log; commit order goes on.
       this.#parts.log.error("commit.publish", error);

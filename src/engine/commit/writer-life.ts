@@ -9,6 +9,7 @@ import { CatalogState } from "./catalog-changes.ts";
 import type { WriteRules } from "./effects.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { LatestState } from "./latest-state.ts";
+import type { Timestamp } from "../timestamp.ts";
 import type { HighWaterMark, Timers } from "./ports.ts";
 import type { CommitSettings } from "./settings.ts";
 import { TimestampOracle } from "./timestamps.ts";
@@ -23,7 +24,7 @@ export interface WriterLifeParts {
   readonly log: Log;
   readonly settings: CommitSettings;
   readonly underway: () => number;
-  readonly published: (transactions: readonly LoggedTransaction[]) => void;
+  readonly published: (transactions: readonly LoggedTransaction[], previous: Timestamp) => void;
   /** Told which jobs were added to the queue, and of none when a writer begins: the one before may not have told. */
   readonly due?: (keys: readonly IndexKey[]) => void;
 }

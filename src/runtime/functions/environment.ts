@@ -70,4 +70,6 @@ export interface DatabaseScope {
   readonly ownJob?: string;
   /** What the previous run of the same subscribed query left behind. */
   readonly journal: string | null;
+  /** Told when user code asks who is calling: without it, the result is the same for everybody. */
+  readonly onIdentityRead?: () => void;
 }

@@ -24,6 +24,8 @@ export interface QueryResult {
   readonly readSet: ReadSet;
   /** The snapshot, `null` when the query never read anything. */
   readonly ts: Timestamp | null;
+  /** False: the result is the same whoever calls, at equal visibility. */
+  readonly readsIdentity: boolean;
 }
 
 interface MeasuredResult extends QueryResult {
@@ -111,12 +113,25 @@ export class QueryRunner {
     const runtime = this.#runtime;
     const now = runtime.clock.now();
     const { snapshot, transaction } = this.#begin(deployment, at, now);
+    let readsIdentity = false;
     const outcome = await this.#outcome(async () => {
       const found = resolveFunction(app, call.path, "Query", call.visibility);
       if (app === null) throw new Error("a function was found without an app");
       const { identity, context } = call;
       return runDatabaseFunction(
-        { runtime, deployment: { ...deployment, app }, transaction, identity, context, now, depth: 0, journal },
+        {
+          runtime,
+          deployment: { ...deployment, app },
+          transaction,
+          identity,
+          context,
+          now,
+          depth: 0,
+          journal,
+          onIdentityRead: () => {
+            readsIdentity = true;
+          },
+        },
         found,
         call.args,
       );
@@ -126,6 +141,7 @@ export class QueryRunner {
       outcome: withWarnings(outcome, { call, transaction, limits: runtime.limits, now: runtime.clock.now() }),
       readSet: transaction.readSet(),
       ts: snapshot.snapshotTs,
+      readsIdentity,
       usage: usageOf(transaction),
     };
   }

@@ -99,11 +99,11 @@ function patternOf(schedule: CronSchedule, key: string): string {
     case "daily":
       return `${minute} ${hour} * * *`;
     case "weekly":
-      return `${minute} ${hour} * * ${DAYS.indexOf(String(schedule["dayOfWeek"]))}`;
+      return `${minute} ${hour} * * ${DAYS.indexOf(text(schedule["dayOfWeek"]))}`;
     case "monthly":
       return `${minute} ${hour} ${part(schedule["day"])} * *`;
     case "cron":
-      return String(schedule["cron"]);
+      return text(schedule["cron"]);
     default:
       throw badRequest("InvalidCron", `Unknown type of cron schedule: ${schedule.type}`);
   }
@@ -111,6 +111,10 @@ function patternOf(schedule: CronSchedule, key: string): string {
 
 function part(value: JsonValue | undefined): number {
   return typeof value === "number" ? value : 0;
+}
+
+function text(value: JsonValue | undefined): string {
+  return typeof value === "string" ? value : "";
 }
 
 /** A minute, the same whenever it is asked for (FNV-1a). */

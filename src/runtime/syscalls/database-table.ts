@@ -20,7 +20,10 @@ const own: Record<string, DatabaseSyscall> = {
       execution.scope.runtime.handles(execution.scope.deployment),
       args,
     ),
-  "1.0/getUserIdentity": (execution) => getUserIdentity(execution.scope.identity),
+  "1.0/getUserIdentity": ({ scope }) => {
+    scope.onIdentityRead?.();
+    return getUserIdentity(scope.identity);
+  },
   "1.0/getFunctionMetadata": (execution) => functionMetadata(execution.found.path),
   "1.0/getDeploymentMetadata": (execution) => deploymentMetadata(execution.scope.runtime.instanceName),
   "1.0/getRequestMetadata": (execution) =>

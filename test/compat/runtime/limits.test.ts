@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TestBackend } from "../../support/backend.ts";
 import { Api, newGroup, startRuntimeApp } from "./api.ts";
-import { HeldServer } from "./held-server.ts";
+import { HeldServer } from "../../support/held-server.ts";
 
 describe("by default", () => {
   let backend: TestBackend;

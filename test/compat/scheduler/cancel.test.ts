@@ -50,8 +50,8 @@ describe.each<[string, (id: unknown) => Promise<unknown>]>([
     await jobs.client.mutation("canceling:release", { run });
     const events = await jobs.eventCount(run, 3);
     expect(events.map(({ tag }) => tag)).toEqual(["began", "released", "scheduled"]);
-    const { direct, nested } = events[2]?.detail as { direct: string; nested: string };
-    for (const child of [direct, nested]) {
+    const children = events[2]?.detail as Readonly<Record<"direct" | "nested", string>> | undefined;
+    for (const child of [children?.direct ?? "", children?.nested ?? ""]) {
       expect(await jobs.job(child)).toMatchObject({ state: { kind: "canceled" }, completedTime: expect.any(Number) });
     }
     await jobs.over(await jobs.schedule("work:note", { run, tag: "later" }));

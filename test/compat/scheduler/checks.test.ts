@@ -115,7 +115,8 @@ test("E-F-13 arguments of 5 MiB are scheduled with a warning, whole", async () =
     /Large arguments for a single scheduled function from this mutation\. This will become a hard error in the future \(actual: 52\d{5} bytes, limit: 4194304 bytes\)\./,
   );
   const job = await jobs.job(id);
-  expect((job?.args[0] as { detail: string }).detail).toHaveLength(size);
+  const [args] = (job?.args ?? []) as readonly { readonly detail: string }[];
+  expect(args?.detail).toHaveLength(size);
   await jobs.client.mutation("jobs:cancel", { id });
   expect((await jobs.job(id))?.state).toEqual({ kind: "canceled" });
 });

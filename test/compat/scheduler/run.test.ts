@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type TestBackend, startBackend } from "../../support/backend.ts";
-import { freshRun } from "../../support/function-client.ts";
+import { failure, freshRun } from "../../support/function-client.ts";
 import { FIXTURES } from "../../support/paths.ts";
 import { FunctionLog } from "../../support/function-log.ts";
 import { eventually, Jobs } from "../../support/scheduled-jobs.ts";
@@ -206,4 +206,18 @@ test("S4-9 a retrier: it schedules by name, waits longer each time, and stops at
   const [first = 0, second = 0, third = 0] = events.map(({ at }) => at);
   expect(second - first).toBeGreaterThanOrEqual(100);
   expect(third - second).toBeGreaterThanOrEqual(200);
+});
+
+test("S4-10 the retrier is internal: no client reaches it, nor the action it would run", async () => {
+  const run = freshRun();
+  const args = { action: "retrier:flaky", args: { run, failures: 0 }, base: 1, number: 1 };
+  for (const attempt of [
+    () => jobs.client.mutation("retrier:retry", args),
+    () => jobs.client.action("retrier:attempt", args),
+    () => jobs.client.action("retrier:flaky", { run, failures: 0, number: 1 }),
+  ]) {
+    expect(await failure(attempt())).toMatch(/Could not find public function for 'retrier:(retry|attempt|flaky)'/);
+  }
+  await jobs.over(await jobs.schedule("work:note", { run, tag: "later" }));
+  expect(await jobs.tags(run)).toEqual(["later"]);
 });

@@ -36,6 +36,7 @@ export class Transactor extends TransactorObject<Env> {
         return false;
       },
       published: () => undefined,
+      listen: () => undefined,
       executor: {
         async execute({ path, args }, begin) {
           if (path.function === "coded") throw new CodedError("NotFound", "NoSuchThing", "There is no such thing.");

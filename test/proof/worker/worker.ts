@@ -48,6 +48,8 @@ export class Scheduler extends RealScheduler {
   }
 }
 
+export { Sync, SyncWork } from "../../../src/compose/sync.ts";
+
 const backends = new Map<string, Backend>();
 
 export default {

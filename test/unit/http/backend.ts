@@ -8,6 +8,7 @@ import {
   type HttpServices,
   type HttpSettings,
   type PushService,
+  type SocketClient,
 } from "../../../src/http/services.ts";
 import type { FunctionCall, FunctionOutcome, MutationCall } from "../../../src/protocol/execution.ts";
 import type { EnvironmentChange } from "../../../src/protocol/http-bodies.ts";
@@ -108,12 +109,20 @@ export function backend(settings: Partial<HttpSettings> = {}) {
   let count = 0;
   const random = { bytes: (length: number) => new Uint8Array(length).fill(++count) };
   const logs = new LogBuffer(clock);
+  const sockets: SocketClient[] = [];
   const services: HttpServices = {
     functions,
     httpActions: { serve: () => Promise.resolve({ kind: "disabled" }) },
     push,
     environment: { update: async (more) => void changes.push(...more) },
+    jobs: { cancel: () => Promise.resolve() },
     logs,
+    sync: {
+      connect: async (client) => {
+        sockets.push(client);
+        return new Response(null, { status: 200 });
+      },
+    },
     testFunctions: { runQuery: (call) => functions.runTest(call) },
     shapes: { shapes: () => Promise.resolve({ ok: true, value: `{"messages":{"type":"Never"}}`, logLines: [] }) },
     files: NO_FILES,
@@ -149,7 +158,7 @@ export function backend(settings: Partial<HttpSettings> = {}) {
     });
   }
 
-  return { app, site, functions, push, log, logs, changes, clock, request, post };
+  return { app, site, functions, push, log, logs, sockets, changes, clock, request, post };
 }
 
 export function success(value: string): FunctionOutcome {

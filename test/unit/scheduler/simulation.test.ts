@@ -86,7 +86,7 @@ test(
     for (const id of ids) {
       const job = database.document(id) ?? {};
       const kind = stateKind(job);
-      const name = String(job["name"]).slice("work.js:".length);
+      const name = typeof job["name"] === "string" ? job["name"].slice("work.js:".length) : "";
       const expected = name.startsWith("throwing") ? "failed" : "success";
       const isAction = name.toLowerCase().includes("action");
       const isLost = isAction && JSON.stringify(job["state"]).includes("Transient error");

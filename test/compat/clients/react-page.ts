@@ -1,0 +1,61 @@
+import "./dom.ts";
+import { ConvexProvider, ConvexReactClient } from "convex/react";
+import { createElement, type FunctionComponent } from "react";
+import { createRoot, type Root } from "react-dom/client";
+
+/** A component on a page of its own (jsdom), under a client of its own. */
+export class ReactPage implements AsyncDisposable {
+  readonly client: ConvexReactClient;
+  readonly #element: HTMLElement;
+  readonly #root: Root;
+
+  private constructor(client: ConvexReactClient, element: HTMLElement, root: Root) {
+    this.client = client;
+    this.#element = element;
+    this.#root = root;
+  }
+
+  static async open(url: string, component: FunctionComponent): Promise<ReactPage> {
+    const client = new ConvexReactClient(url, { skipConvexDeploymentUrlCheck: true });
+    const element = document.createElement("div");
+    document.body.append(element);
+    const root = createRoot(element);
+    root.render(createElement(ConvexProvider, { client }, createElement(component)));
+    const page = new ReactPage(client, element, root);
+    await page.#until(() => element.childNodes.length > 0);
+    return page;
+  }
+
+  get text(): string {
+    return this.#element.textContent;
+  }
+
+  /** Resolves when the page shows `text`. */
+  shows(text: string): Promise<void> {
+    return this.#until(() => this.text.includes(text));
+  }
+
+  click(label: string): void {
+    const button = [...this.#element.querySelectorAll("button")].find(({ textContent }) => textContent === label);
+    if (button === undefined) throw new Error(`there is no button "${label}" in ${this.#element.innerHTML}`);
+    button.click();
+  }
+
+  async #until(good: () => boolean): Promise<void> {
+    if (good()) return;
+    await new Promise<void>((resolve) => {
+      const observer = new MutationObserver(() => {
+        if (!good()) return;
+        observer.disconnect();
+        resolve();
+      });
+      observer.observe(this.#element, { subtree: true, childList: true, characterData: true });
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#root.unmount();
+    this.#element.remove();
+    await this.client.close();
+  }
+}
