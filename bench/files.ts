@@ -97,9 +97,7 @@ async function timed(
 
 async function transfer(url: string, content: Uint8Array<ArrayBuffer> | null): Promise<Buffer> {
   const upload = { method: "POST", headers: { "content-type": "image/png" }, body: content };
-  const send = (): Promise<Response> => fetch(url, content === null ? {} : upload);
-  // Once more: an idle connection that is used again may have been closed by workerd.
-  const response = await send().catch(send);
+  const response = await fetch(url, content === null ? {} : upload);
   const body = Buffer.from(await response.arrayBuffer());
   if (response.status !== 200) throw new Error(`${url} answered ${response.status} ${body.toString()}`);
   return body;

@@ -124,7 +124,7 @@ if (only === undefined) {
 async function filesOfBoth(): Promise<readonly FileSpeed[]> {
   await using baseline = await startBaseline();
   await using convection = await startConvection();
-  return measureFiles({ baseline, convection }, plan.files);
+  return await measureFiles({ baseline, convection }, plan.files);
 }
 
 async function measureSpeed(load: LoadGenerator): Promise<Pick<Report, "compared" | "nodeActions" | "hotCounter">> {
