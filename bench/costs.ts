@@ -57,6 +57,11 @@ export async function measureCosts(): Promise<CostTable> {
   );
   await add("action, no-op", "0", 50, () => backend.action("actions:noop", {}));
   await add("action + runQuery", "≤ 3 read", 50, (i) => backend.action("actions:readMessage", { id: messages[i] }));
+  await add("update, scheduled and run", "≤ 11 written", 50, async (i) => {
+    const id = await backend.mutation("jobs:scheduleModify", { ids: [counters[i]], at: Date.now() });
+    // oxlint-disable-next-line no-await-in-loop -- asks until it is so
+    while ((await backend.query("jobs:completedTime", { id })) === null);
+  });
   const { loaderIds } = await backend.costsOf(() =>
     Promise.all(
       Array.from({ length: 250 }, (_, i) => i).flatMap((i) => [

@@ -35,3 +35,8 @@ interface Request {
 interface Response {
   readonly status: number;
 }
+
+// Named in the port of file storage (src/engine/file-store.ts), never built here.
+interface ReadableStream<R = unknown> {
+  getReader(): { read(): Promise<{ readonly done: boolean; readonly value?: R }> };
+}

@@ -1,7 +1,7 @@
 import type { Bindings } from "../../src/compose/environment.ts";
-import backend, { Transactor as RealTransactor } from "../../src/worker.ts";
+import backend, { Scheduler as RealScheduler, Transactor as RealTransactor } from "../../src/worker.ts";
 
-export { Logs, Sync, SyncWork } from "../../src/worker.ts";
+export { Logs, ScheduledActions, Search, Sync, SyncWork } from "../../src/worker.ts";
 import { newCosts, type Costs } from "./costs.ts";
 
 /**
@@ -11,6 +11,12 @@ import { newCosts, type Costs } from "./costs.ts";
 let costs: Costs = newCosts();
 
 export class Transactor extends RealTransactor {
+  constructor(ctx: DurableObjectState, bindings: Bindings) {
+    super(ctx, counted(bindings));
+  }
+}
+
+export class Scheduler extends RealScheduler {
   constructor(ctx: DurableObjectState, bindings: Bindings) {
     super(ctx, counted(bindings));
   }
@@ -26,6 +32,7 @@ export default {
     }
     return backend.fetch(request, counted(bindings), context);
   },
+  scheduled: (event: ScheduledController, bindings: Bindings) => backend.scheduled(event, counted(bindings)),
 };
 
 let known: Bindings | undefined;

@@ -108,7 +108,10 @@ function newRuntime(options: BackendOptions): Miniflare {
               r2Buckets: ["FILES", "CODE"],
               durableObjects: {
                 TRANSACTOR: { className: "Transactor", useSQLite: true },
+                FILE_SWEEPER: { className: "FileSweeper", useSQLite: true },
+                SCHEDULER: { className: "Scheduler", useSQLite: true },
                 SYNC: { className: "Sync", useSQLite: true },
+                SEARCH: { className: "Search", useSQLite: true },
                 // In memory only: kept, so that `npx convex logs --history` has something to show after a pause.
                 LOGS: { className: "Logs", useSQLite: true, unsafePreventEviction: true },
               },

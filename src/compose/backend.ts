@@ -6,18 +6,24 @@ import { DEFAULT_HTTP_SETTINGS, type HttpServices } from "../http/services.ts";
 import { Deployments } from "../runtime/code/deployments.ts";
 import { ActionRunner } from "../runtime/functions/action-runner.ts";
 import { Functions } from "../runtime/functions/functions.ts";
+import type { RuntimeEnvironment } from "../runtime/functions/environment.ts";
 import { HttpActionRunner } from "../runtime/functions/http-action-runner.ts";
 import { QueryRunner } from "../runtime/functions/query-runner.ts";
 import { FunctionServer } from "../sync/function-server.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
 import { composeTokens } from "./auth.ts";
 import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
+import { composeNodeCallbacks } from "./node-actions.ts";
+import { wakeFileSweeper } from "./file-sweeper.ts";
+import { composeFileService, composeUploads } from "./files.ts";
 import { composeSystem } from "./system-functions.ts";
 import { composeSockets } from "./sockets.ts";
 import { composeTestFunctions } from "./test-functions.ts";
 import { composePush, deployPorts } from "./push.ts";
 import { composeReadMemory } from "./read-memory.ts";
 import { composeCore } from "./runtime.ts";
+import { cancelJob } from "../scheduler/cancel-job.ts";
+import { schedulerClient } from "./scheduler-client.ts";
 import { clock, keepAlive, log, random } from "./system.ts";
 
 const VERSION = "0.1.0";
@@ -29,41 +35,54 @@ export interface Backend {
   readonly syncWork: FunctionServer;
   /** `CONVEX_SITE_URL`: requests under it are HTTP actions. */
   readonly siteUrl: string;
+  readonly actions: ActionRunner;
+  readonly transactor: TransactorClient;
+  readonly runtime: RuntimeEnvironment;
 }
 
 /** Everything a Worker isolate needs to answer requests, made from its bindings once. */
 export async function composeBackend(bindings: Bindings): Promise<Backend> {
   const core = composeCore(bindings);
+  // Whatever ended the Worker before this one may have taken the Scheduler's alarm along.
+  const scheduler = schedulerClient(bindings);
+  keepAlive(scheduler.wake());
+  keepAlive(wakeFileSweeper(bindings));
   const { settings, identity, persistence, runtime, loader, logs } = core;
   const deployments = new Deployments({ persistence, loader, clock, leaseMs: settings.codeLeaseMs });
   const transactor = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME), logs);
   const queries = new QueryRunner(runtime, deployments, persistence, composeReadMemory(core));
-  const actions = new ActionRunner(runtime, deployments, queries, transactor);
+  const uploads = composeUploads(core.files, settings, transactor);
+  const actions = new ActionRunner(runtime, deployments, queries, transactor, uploads);
   const system = composeSystem(core, deployments);
   const functions = new SystemRouting(new Functions(deployments, queries, actions, transactor), system);
   const ports = deployPorts(core, bindings.LOADER, transactor, {
     onFlip: () => deployments.expire(),
     startBackground: () => {
+      keepAlive(scheduler.deployed());
       bindings.TRANSACTOR.getByName(TRANSACTOR_NAME)
         .startBackground()
         .catch((error: unknown) => log.error("background work was not started", error));
     },
   });
+  let self: (request: Request) => Response | Promise<Response> | null = () => null;
   const services: HttpServices = {
     functions,
     httpActions: new HttpActionRunner(
       runtime,
       deployments,
-      { queries, actions, committer: transactor },
+      { queries, actions, committer: transactor, uploads },
       { responseBytes: settings.httpActionResponseBytes, keepAlive },
     ),
     testFunctions: composeTestFunctions(core, bindings.LOADER, deployments),
     shapes: system,
+    nodeCallbacks: composeNodeCallbacks(core, deployments, { queries, actions, committer: transactor, uploads }),
+    files: composeFileService(core.files, uploads, deployments, queries),
     ...composePush(ports),
+    jobs: { cancel: (component, id) => cancelJob(transactor, component, id) },
     logs,
     sync: composeSockets(bindings, settings.syncShards),
     adminKeys: await AdminKeys.create(identity.instanceName, core.secrets),
-    tokens: composeTokens(core, deployments),
+    tokens: composeTokens(core, deployments, (request) => self(request)),
     signingKeys: async () => runtime.jwtSigner.publicKeys((await deployments.current()).catalog.values),
     clock,
     random,
@@ -78,6 +97,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
       functionBodyBytes: settings.httpBodyBytes,
       pushBodyBytes: settings.pushBytes,
       echoBodyBytes: settings.echoBodyBytes,
+      httpActionRequestBytes: settings.httpActionRequestBytes,
       queriesPerBatch: settings.queriesPerBatch,
       requestTimeoutMs: settings.requestTimeoutMs,
       logHoldMs: settings.logHoldMs,
@@ -90,5 +110,11 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
     authenticate: (credentials) => authenticate(credentials, services),
     log,
   });
-  return { api: createApp(services), site: createSiteApp(services), syncWork, siteUrl: identity.siteUrl };
+  const api = createApp(services);
+  const site = createSiteApp(services);
+  self = (request) => {
+    if (request.url.startsWith(`${identity.siteUrl}/`)) return site.fetch(request, { keepAlive });
+    return request.url.startsWith(`${identity.cloudUrl}/`) ? api.fetch(request, { keepAlive }) : null;
+  };
+  return { api, site, syncWork, siteUrl: identity.siteUrl, actions, transactor, runtime };
 }

@@ -1,4 +1,7 @@
 import type { LogsStub } from "../logs/messages.ts";
+import type { SchedulerStub } from "../scheduler/scheduler-client.ts";
+import type { SearchStub } from "../search/messages.ts";
+import type { VectorizeBinding } from "../search/vectorize/binding.ts";
 import type { TransactorStub } from "../transactor/transactor-client.ts";
 
 /** What wrangler.toml and `convection start` bind to the Worker. Variables are parsed by `protocol/parse-settings.ts`. */
@@ -10,10 +13,17 @@ export interface Bindings {
   readonly CODE: R2Bucket;
   readonly LOADER: WorkerLoader;
   readonly TRANSACTOR: TransactorNamespace;
+  /** Removes bytes that no file has. */
+  readonly FILE_SWEEPER: { getByName(name: string): { wake(): Promise<void> } };
+  readonly SCHEDULER: { getByName(name: string): SchedulerStub };
   /** Function log. */
   readonly LOGS: { getByName(name: string): LogsStub };
   /** Sockets of clients. */
   readonly SYNC: { getByName(name: string): SyncStub };
+  /** Search indexes, an object each. */
+  readonly SEARCH: { getByName(name: string): SearchStub };
+  /** Optional: holds vectors instead of the objects of `SEARCH`. */
+  readonly VECTORIZE?: VectorizeBinding;
   readonly [variable: string]: unknown;
 }
 
@@ -30,6 +40,8 @@ export interface SyncStub {
 }
 
 export const TRANSACTOR_NAME = "transactor";
+export const SCHEDULER_NAME = "scheduler";
+export const FILE_SWEEPER_NAME = "file-sweeper";
 export const LOGS_NAME = "logs";
 
 export function syncName(shard: number): string {

@@ -25,10 +25,13 @@ import { JwtSigner } from "../runtime/functions/jwt-signer.ts";
 import type { FunctionHandles } from "../runtime/functions/reference.ts";
 import { SealedText } from "../runtime/sealed-text.ts";
 import { MasterSecret } from "../runtime/secret.ts";
+import { SearchClient } from "../search/search-client.ts";
 import { LogClient } from "../logs/log-client.ts";
 import { must } from "../shared/assert.ts";
 import { SCHEMA_LIMITS, type SchemaLimits } from "../values/limits.ts";
 import { type Bindings, LOGS_NAME } from "./environment.ts";
+import { composeNodeActions } from "./node-actions.ts";
+import { composeFiles, type Files } from "./files.ts";
 import { clock, keepAlive, log, random } from "./system.ts";
 
 /** What the Worker and the Transactor have in common: both run functions of the same app on the same database. */
@@ -41,7 +44,9 @@ export interface Core {
   readonly cipher: EnvironmentCipher;
   readonly loader: DeploymentLoader;
   readonly runtime: RuntimeEnvironment;
+  readonly files: Files;
   readonly logs: LogClient;
+  readonly search: SearchClient;
   /** The deployment's secrets, the present one first. */
   readonly secrets: readonly [string, ...string[]];
   readonly builtinVariables: Readonly<Record<string, string>>;
@@ -64,11 +69,14 @@ export function composeCore(bindings: Bindings): Core {
   const logs = new LogClient({ stub: () => bindings.LOGS.getByName(LOGS_NAME), keepAlive, clock, log });
   const master = new MasterSecret(identity.secret);
   const notes = limitNotes(settings);
+  const search = new SearchClient((name) => bindings.SEARCH.getByName(name));
+  const files = composeFiles(bindings, settings, identity, secrets);
   const runtime: RuntimeEnvironment = {
     isolates: new Isolates(bindings.LOADER, source, harness),
     code: source,
     handles: functionHandles,
     cursors: new SealedCursors(new SealedText(master, "cursor")),
+    files,
     clock,
     random,
     log,
@@ -81,6 +89,7 @@ export function composeCore(bindings: Bindings): Core {
       actionTimeoutMs: settings.actionTimeoutMs,
       syscallTimeMs: settings.syscallTimeMs,
       nestingDepth: settings.nestingDepth,
+      vectorResults: settings.vectorResults,
       argumentBytes: settings.argsBytes,
       returnBytes: settings.returnBytes,
       notes,
@@ -106,10 +115,23 @@ export function composeCore(bindings: Bindings): Core {
         },
         clock,
       ),
+      nodeActions: new Admission(
+        {
+          limit: settings.concurrentNodeActions,
+          waitMs: settings.actionQueueMs,
+          maxRunMs: settings.nodeActionTimeoutMs,
+          kind: "Node actions",
+          note: notes.concurrentNodeActions ?? "",
+        },
+        clock,
+      ),
     },
+    nodeActions: composeNodeActions(settings, identity, secrets, notes),
     instanceName: identity.instanceName,
     jwtSigner: new JwtSigner((name, value) => cipher.open(name, value)),
     cloudUrl: identity.cloudUrl,
+    vectorIndexes: search.vectors,
+    textIndexes: search.texts,
   };
   const variables = variableReader(cipher, builtinVariables);
   const loader = new DeploymentLoader(source, variables, schemaLimits(settings));
@@ -122,7 +144,9 @@ export function composeCore(bindings: Bindings): Core {
     cipher,
     loader,
     runtime,
+    files,
     logs,
+    search,
     secrets,
     builtinVariables,
   };

@@ -2,13 +2,16 @@ import { BackgroundIndexWork } from "../deploy/background.ts";
 import { resolveCommitTs } from "../engine/commit-ts.ts";
 import { DEFAULT_COMMIT_SETTINGS } from "../engine/commit/settings.ts";
 import { indexUpdates } from "../engine/index-updates.ts";
+import { fileWork } from "../runtime/files/system-work.ts";
 import { MutationExecutor } from "../runtime/functions/mutation-executor.ts";
 import { limitNotes } from "../protocol/settings.ts";
+import { SCHEDULER_WORK } from "../scheduler/system-work.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
 import { CommitPublisher } from "../transactor/commit-publisher.ts";
 import { TIMERS, type TransactorComposition, TransactorObject } from "../transactor/transactor.ts";
 import { encodeDocumentId } from "../values/document-id.ts";
 import { type Bindings, syncName, TRANSACTOR_NAME } from "./environment.ts";
+import { schedulerClient } from "./scheduler-client.ts";
 import { deployPorts } from "./push.ts";
 import { composeCore } from "./runtime.ts";
 import { clock, jitter, log, random } from "./system.ts";
@@ -18,8 +21,14 @@ export class Transactor extends TransactorObject<Bindings> {
   protected override compose(_ctx: DurableObjectState, bindings: Bindings): TransactorComposition {
     const core = composeCore(bindings);
     const { settings, persistence, runtime, loader } = core;
+    const scheduler = schedulerClient(bindings);
     const self = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME));
     const ports = deployPorts(core, bindings.LOADER, self, { onFlip: () => {}, startBackground: () => {} });
+    const executor = new MutationExecutor(runtime, loader, {
+      ...SCHEDULER_WORK,
+      // An upload has half the time, so that none is recorded while its bytes are being swept away.
+      mutations: { ...SCHEDULER_WORK.mutations, ...fileWork(settings.fileOrphanMs / 2) },
+    });
     const work = new BackgroundIndexWork(ports);
     const publisher = new CommitPublisher({
       shards: settings.syncShards,
@@ -29,7 +38,8 @@ export class Transactor extends TransactorObject<Bindings> {
     });
     return {
       persistence,
-      executor: new MutationExecutor(runtime, loader),
+      executor,
+      system: executor,
       rules: { indexUpdates, resolveCommitTs, documentId: encodeDocumentId },
       clock,
       random,
@@ -46,9 +56,11 @@ export class Transactor extends TransactorObject<Bindings> {
         gatherMs: settings.commitGatherMs,
       },
       retentionMs: settings.retentionMs,
+      textIndexes: runtime.textIndexes,
       background: (budgetMs) => work.run(budgetMs),
       published: (transactions, previous) => publisher.publish(transactions, previous),
       listen: (shard) => publisher.listen(shard),
+      due: (keys) => void scheduler.notify(keys),
     };
   }
 }

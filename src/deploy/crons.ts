@@ -1,4 +1,5 @@
-import { z } from "zod";
+import { checkTimetable } from "../runtime/scheduling/cron-schedule.ts";
+import { type CronSpec, parseCronSpecs } from "../runtime/scheduling/cron-spec.ts";
 import type { AnalyzedModule } from "../protocol/invocation.ts";
 import { badRequest } from "../shared/coded-error.ts";
 import { canonicalModulePath } from "./module-path.ts";
@@ -6,17 +7,12 @@ import { invalidModules } from "./push-error.ts";
 
 const MAX_ARGS_BYTES = 1024 * 1024;
 
-const cronSpec = z.object({ name: z.string(), args: z.array(z.json()), schedule: z.looseObject({ type: z.string() }) });
-const cronSpecs = z.record(z.string(), cronSpec);
-
-export type CronSpec = z.infer<typeof cronSpec>;
-
 /** Jobs of a `crons.js` by identifier; empty when there is none. */
 export function parseCrons(module: AnalyzedModule | undefined): ReadonlyMap<string, CronSpec> {
   if (module?.crons === undefined || module.crons === null) return new Map();
-  const parsed = cronSpecs.safeParse(JSON.parse(module.crons));
-  if (!parsed.success) throw invalidModules("The default export of `convex/crons.js` is not a Crons object.");
-  return new Map(Object.entries(parsed.data));
+  const parsed = parseCronSpecs(module.crons);
+  if (parsed === null) throw invalidModules("The default export of `convex/crons.js` is not a Crons object.");
+  return parsed;
 }
 
 /** Checks every job of one component against the functions of that component (E-B-17). */
@@ -61,6 +57,7 @@ function checkSchedule(schedule: CronSpec["schedule"]): void {
     const given = ["seconds", "minutes", "hours"].filter((unit) => schedule[unit] !== undefined);
     if (given.length !== 1) throw invalidCron("Exactly one of (seconds, minutes, hours) should be specified");
   }
+  checkTimetable(schedule);
 }
 
 function invalidCron(message: string) {

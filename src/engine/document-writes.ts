@@ -10,7 +10,7 @@ import { enforceSchema } from "../values/enforce-schema.ts";
 import type { Schema } from "../values/schema.ts";
 import { checkStoredDocument } from "../values/stored-document.ts";
 import type { BatchedReader } from "./batched-reader.ts";
-import { CreationTimes } from "./creation-time.ts";
+import type { CreationTimes } from "./creation-time.ts";
 import { idKey } from "./index-key.ts";
 import type { LargestDocuments } from "./largest-documents.ts";
 import type { ComponentPath, InternalId } from "./names.ts";
@@ -32,6 +32,8 @@ export interface WriteContext {
   readonly random: Random;
   /** Milliseconds. */
   readonly now: number;
+  /** One for all documents of the transaction. */
+  readonly creationTimes: CreationTimes;
   readonly schemas: (component: ComponentPath) => Schema | null;
 }
 
@@ -48,19 +50,17 @@ interface Current {
 /** Inserts, patches, replacements and deletions of one transaction: checked, counted, then pending. */
 export class DocumentWrites {
   readonly #context: WriteContext;
-  readonly #creationTimes: CreationTimes;
 
   constructor(context: WriteContext) {
     this.#context = context;
-    this.#creationTimes = new CreationTimes(context.now);
   }
 
   /** Returns the text of the new id. */
   insert(table: TableRow, value: JsonObject): string {
-    const { random, now, pending } = this.#context;
+    const { random, now, pending, creationTimes } = this.#context;
     // The hex of 16 bytes is an internal id.
     const id = toHex(allocateInternalId(random, { now: () => now })) as InternalId;
-    const system = { id: encodeDocumentId(table.number, id), creationTime: this.#creationTimes.next() };
+    const system = { id: encodeDocumentId(table.number, id), creationTime: creationTimes.next() };
     const after = this.#checked(table, id, withSystemFields(system, value));
     pending.put({ tableId: table.id, id, before: null, after });
     return system.id;

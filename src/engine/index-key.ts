@@ -6,7 +6,7 @@ import { encodeValue } from "./value-key.ts";
 /** Hex digits of the encoded fields that a key keeps: 4096 bytes. */
 export const MAX_FIELD_DIGITS = 2 * 4096;
 
-const ID_DIGITS = 32;
+export const ID_DIGITS = 32;
 
 /** Names of a field and of the objects it lies in, outermost first. */
 export type FieldPath = readonly string[];

@@ -86,6 +86,42 @@ const TEXTS: Readonly<Record<Metric, LimitText>> = {
     unit: " bytes",
     advice: "",
   },
+  filesWritten: {
+    code: "TooManyFilesWritten",
+    errorClass: "BadRequest",
+    excess: `many files written ${EXECUTION}`,
+    approach: `Many files written ${EXECUTION}`,
+    warnAt: 0.8,
+    unit: "",
+    advice: "",
+  },
+  fileWriteBytes: {
+    code: "TooManyFileBytesWritten",
+    errorClass: "BadRequest",
+    excess: `many file bytes written ${EXECUTION}`,
+    approach: `Many file bytes written ${EXECUTION}`,
+    warnAt: 0.8,
+    unit: " bytes",
+    advice: "",
+  },
+  filesRead: {
+    code: "TooManyFilesRead",
+    errorClass: "BadRequest",
+    excess: `many files read ${EXECUTION}`,
+    approach: `Many files read ${EXECUTION}`,
+    warnAt: 0.8,
+    unit: "",
+    advice: "",
+  },
+  fileReadBytes: {
+    code: "TooManyFileBytesRead",
+    errorClass: "BadRequest",
+    excess: `many file bytes read ${EXECUTION}`,
+    approach: `Many file bytes read ${EXECUTION}`,
+    warnAt: 0.8,
+    unit: " bytes",
+    advice: "",
+  },
 };
 
 /** E-F-13, E-F-14. `note` follows the text. */
@@ -110,6 +146,17 @@ export function usageWarnings(used: Readonly<Record<Metric, number>>, limits: Tr
     if (text !== null) warnings.push({ code, message: `${text}.${advice.slice(1)}` });
   }
   return warnings;
+}
+
+/** Arguments of one scheduled function from which on a warning is logged (E-F-13). Bytes. */
+const LARGE_SCHEDULED_ARGS = 4 * 1024 * 1024;
+
+export function scheduledWarning(largestArgsBytes: number): LimitWarning[] {
+  if (largestArgsBytes <= LARGE_SCHEDULED_ARGS) return [];
+  const message =
+    "Large arguments for a single scheduled function from this mutation. This will become a hard error in the future " +
+    `(actual: ${largestArgsBytes} bytes, limit: ${LARGE_SCHEDULED_ARGS} bytes).`;
+  return [{ code: "ScheduledFunctionArgumentsTooLarge", message }];
 }
 
 /** `null` unless `actual` is beyond `share` of the limit, yet not over it. No full stop. */

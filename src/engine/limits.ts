@@ -8,6 +8,11 @@ export interface TransactionLimits {
   readonly bytesWritten: number;
   readonly functionsScheduled: number;
   readonly scheduledFunctionArgsBytes: number;
+  /** Files that a mutation itself stores and reads. */
+  readonly filesWritten: number;
+  readonly fileWriteBytes: number;
+  readonly filesRead: number;
+  readonly fileReadBytes: number;
 }
 
 export type Metric = keyof TransactionLimits;
@@ -24,6 +29,10 @@ export const METRICS = [
   "bytesWritten",
   "functionsScheduled",
   "scheduledFunctionArgsBytes",
+  "filesWritten",
+  "fileWriteBytes",
+  "filesRead",
+  "fileReadBytes",
 ] as const satisfies readonly Metric[];
 
 export const DEFAULT_TRANSACTION_LIMITS: TransactionLimits = {
@@ -34,4 +43,8 @@ export const DEFAULT_TRANSACTION_LIMITS: TransactionLimits = {
   bytesWritten: 16 * 1024 * 1024,
   functionsScheduled: 1_000,
   scheduledFunctionArgsBytes: 16 * 1024 * 1024,
+  filesWritten: 100,
+  fileWriteBytes: 16 * 1024 * 1024,
+  filesRead: 100,
+  fileReadBytes: 16 * 1024 * 1024,
 };

@@ -96,6 +96,12 @@ export interface IndexEntry {
   readonly deleted: boolean;
 }
 
+/** A key that enters or leaves the queue of jobs (`due-queue.ts`). Never versioned: what leaves is gone at once. */
+export interface DueChange {
+  readonly key: IndexKey;
+  readonly added: boolean;
+}
+
 /** What a client may ask again: the recorded outcome of a mutation, keyed by its idempotency ids. */
 export interface RecordedOutcome {
   readonly sessionId: string;
@@ -186,6 +192,8 @@ export interface CommitBatch {
   readonly transactions: readonly LoggedTransaction[];
   readonly outcomes: readonly RecordedOutcome[];
   readonly catalog: CatalogChange | null;
+  /** Net changes of the queue of jobs, no key twice. */
+  readonly due?: readonly DueChange[];
 }
 
 /** What became of the database since a head was read. */
@@ -259,4 +267,10 @@ export interface Persistence {
    * at most about `limit` rows. Returns true when there is more to remove. Outcomes go some days after `before`.
    */
   prune(before: Timestamp, limit: number): Promise<boolean>;
+}
+
+/** The queue of jobs, apart from `Persistence`: whoever runs jobs needs nothing else of the database. */
+export interface DueQueue {
+  /** The first keys of the queue as it is now, at most `limit`. What it costs does not depend on how many there are. */
+  due(limit: number): Promise<readonly IndexKey[]>;
 }

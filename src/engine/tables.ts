@@ -6,8 +6,12 @@ import type { IndexRow, TableRow } from "./persistence.ts";
 import type { IndexTarget, PendingWrites } from "./pending-writes.ts";
 import { type ReadSetRecorder, TABLE_NAMES } from "./read-set.ts";
 
+export const STORAGE_TABLE = "_storage";
+/** In every component. */
+export const STORAGE_TABLE_NUMBER = 513;
+
 /** System tables that developers may read through `db.system`, never write. */
-export const VIRTUAL_SYSTEM_TABLES: ReadonlySet<string> = new Set(["_storage", "_scheduled_functions"]);
+export const VIRTUAL_SYSTEM_TABLES: ReadonlySet<string> = new Set([STORAGE_TABLE, "_scheduled_functions"]);
 
 export function isSystemTable(name: string): boolean {
   return name.startsWith("_");

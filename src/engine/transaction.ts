@@ -6,10 +6,11 @@ import type { Schema } from "../values/schema.ts";
 import { BatchedReader } from "./batched-reader.ts";
 import type { Catalog } from "./catalog.ts";
 import type { CursorCodec } from "./cursor.ts";
+import { CreationTimes } from "./creation-time.ts";
 import { DocumentWrites, type Patch } from "./document-writes.ts";
 import { idKey } from "./index-key.ts";
 import { LargestDocuments } from "./largest-documents.ts";
-import { type LimitWarning, usageWarnings } from "./limit-texts.ts";
+import { type LimitWarning, scheduledWarning, usageWarnings } from "./limit-texts.ts";
 import {
   DEFAULT_TRANSACTION_LIMITS,
   type Metric,
@@ -25,6 +26,7 @@ import { type ResolvedSource, type ScanSource, resolveSource } from "./query/sou
 import { type ReadSet, ReadSetRecorder, tableRef } from "./read-set.ts";
 import type { SnapshotReader } from "./snapshot-reader.ts";
 import { SubTransaction } from "./sub-transaction.ts";
+import { SystemDocuments } from "./system-documents.ts";
 import { Tables, isSystemTable } from "./tables.ts";
 import { UsageMeter } from "./usage.ts";
 import type { WriteSet } from "./write-set.ts";
@@ -62,6 +64,8 @@ export class Transaction {
   readonly kind: "query" | "mutation";
   readonly cursors: CursorCodec;
   readonly tables: Tables;
+  /** Of the backend itself. Only for its own code: nothing here is checked against rights or limits. */
+  readonly system: SystemDocuments;
   readonly #options: TransactionOptions;
   readonly #reader: BatchedReader;
   readonly #pending = new PendingWrites();
@@ -69,6 +73,8 @@ export class Transaction {
   readonly #reads = new ReadSetRecorder();
   readonly #largest = new LargestDocuments();
   readonly #writes: DocumentWrites;
+  /** Bytes of arguments. */
+  #largestScheduled = 0;
   /** Queries whose covered interval is not in `#reads` yet, because it may still move. */
   readonly #running = new Set<QueryRun>();
 
@@ -83,7 +89,7 @@ export class Transaction {
     this.#usage = usage;
     this.#reader = new BatchedReader(reader, kind === "mutation");
     this.tables = new Tables(catalog, this.#pending, this.#reads);
-    this.#writes = new DocumentWrites({
+    const context = {
       reader: this.#reader,
       pending: this.#pending,
       usage,
@@ -92,8 +98,11 @@ export class Transaction {
       largest: this.#largest,
       random,
       now,
+      creationTimes: new CreationTimes(now),
       schemas,
-    });
+    };
+    this.#writes = new DocumentWrites(context);
+    this.system = new SystemDocuments(context);
   }
 
   /** Timestamp of the snapshot; `null` while nothing has been read. */
@@ -142,6 +151,23 @@ export class Transaction {
   chargeScheduled(argsBytes: number): void {
     this.#refuseInQuery();
     this.#usage.chargeScheduled(argsBytes);
+    this.#largestScheduled = Math.max(this.#largestScheduled, argsBytes);
+  }
+
+  /** Counts a file that is about to be stored. Its document is written like any other, so a roll-back takes it along. */
+  chargeFileWrite(bytes: number): void {
+    this.#refuseInQuery();
+    this.#usage.chargeFileWrite(bytes);
+  }
+
+  chargeFileRead(bytes: number): void {
+    this.#usage.chargeFileRead(bytes);
+  }
+
+  /** Of a system table, which is made if need be. */
+  systemTable(component: ComponentPath, name: string): TableRow {
+    this.#refuseInQuery();
+    return this.#tableForInsert(component, name);
   }
 
   /** Finds a query's index. Finding none is only reported once the catalog is known to be the snapshot's. */
@@ -169,7 +195,7 @@ export class Transaction {
   }
 
   finish(run: QueryRun): void {
-    if (this.#running.delete(run)) addCovered(this.#reads, run);
+    if (this.#running.delete(run)) run.addTo(this.#reads);
   }
 
   /**
@@ -199,12 +225,16 @@ export class Transaction {
 
   /** System log lines about limits that were nearly reached. */
   warnings(): LimitWarning[] {
-    return [...usageWarnings(this.#usage.used, this.#usage.limits), ...this.#largest.warnings()];
+    return [
+      ...usageWarnings(this.#usage.used, this.#usage.limits),
+      ...this.#largest.warnings(),
+      ...scheduledWarning(this.#largestScheduled),
+    ];
   }
 
   readSet(): ReadSet {
     const reads = this.#reads.clone();
-    for (const run of this.#running) addCovered(reads, run);
+    for (const run of this.#running) run.addTo(reads);
     return reads.snapshot();
   }
 
@@ -230,8 +260,4 @@ export class Transaction {
       throw badRequest("WriteInQuery", "Queries can't write to the database. Use a mutation instead.");
     }
   }
-}
-
-function addCovered(reads: ReadSetRecorder, run: QueryRun): void {
-  if (run.source.storage !== null) reads.addRange(run.source.storage.ref, run.covered);
 }

@@ -10,6 +10,8 @@ const WRITE_METRICS = [
   "documentsWritten",
   "functionsScheduled",
   "scheduledFunctionArgsBytes",
+  "filesWritten",
+  "fileWriteBytes",
 ] as const satisfies readonly Metric[];
 
 interface Scope {
@@ -87,6 +89,22 @@ export class UsageMeter {
     this.#refuseBeyond("scheduledFunctionArgsBytes", argsBytes);
     this.#used.functionsScheduled += 1;
     this.#used.scheduledFunctionArgsBytes += argsBytes;
+  }
+
+  /** Refused before the bytes are stored. */
+  chargeFileWrite(bytes: number): void {
+    this.#refuseBeyond("filesWritten", 1);
+    this.#refuseBeyond("fileWriteBytes", bytes);
+    this.#used.filesWritten += 1;
+    this.#used.fileWriteBytes += bytes;
+  }
+
+  /** Refused before the bytes are read. */
+  chargeFileRead(bytes: number): void {
+    this.#refuseBeyond("filesRead", 1);
+    this.#refuseBeyond("fileReadBytes", bytes);
+    this.#used.filesRead += 1;
+    this.#used.fileReadBytes += bytes;
   }
 
   /** `budget` members that are missing leave the limits as they are. */

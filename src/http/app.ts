@@ -8,10 +8,13 @@ import { cors } from "./cors.ts";
 import { deployRoutes } from "./deploy.ts";
 import { environmentRoutes } from "./environment.ts";
 import { errorResponse } from "./errors.ts";
+import { fileRoutes } from "./files.ts";
 import { functionRoutes } from "./functions.ts";
 import type { HttpContext, HttpEnv } from "./hono-env.ts";
 import { answerByHttpAction } from "./http-actions.ts";
+import { jobRoutes } from "./jobs.ts";
 import { logRoutes } from "./logs.ts";
+import { nodeCallbackRoutes } from "./node-callbacks.ts";
 import { syncRoutes } from "./sync-upgrade.ts";
 import { testFunctionRoutes } from "./test-function.ts";
 import { toolRoutes } from "./tools.ts";
@@ -44,10 +47,13 @@ export function createApp(services: HttpServices): Hono<HttpEnv> {
     ["/api", deployRoutes(services)],
     ["/api", environmentRoutes(services)],
     ["/api", adminRoutes(services)],
+    ["/api", jobRoutes(services)],
     ["/api", logRoutes(services)],
     ["/api", testFunctionRoutes(services)],
     ["/api", toolRoutes(services)],
+    ["/api/node", nodeCallbackRoutes(services)],
     ["/api", syncRoutes(services)],
+    ["/api", fileRoutes(services)],
     ["/", instanceRoutes(services)],
   ] as const;
   for (const [base, routes] of families) app.route(base, routes);

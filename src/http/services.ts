@@ -1,6 +1,8 @@
 import type { AdminKeys } from "../auth/admin-key.ts";
 import type { TokenVerifier } from "../auth/token-verifier.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
+import type { Downloads } from "../files/downloads.ts";
+import type { Uploads } from "../files/uploads.ts";
 import type { FunctionCall, FunctionOutcome, MutationCall, UdfType } from "../protocol/execution.ts";
 import type { LogBatch, LogRequest } from "../protocol/function-log.ts";
 import type { EnvironmentChange } from "../protocol/http-bodies.ts";
@@ -10,6 +12,7 @@ import type { TestFunctionCall } from "../runtime/functions/test-function.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { Random } from "../shared/random.ts";
+import type { NodeCallbackService } from "./node-callbacks.ts";
 
 /**
  * Runs functions. A failure that belongs to the developer (the function threw, does not exist, has another type,
@@ -65,6 +68,11 @@ export interface EnvironmentService {
   update(changes: readonly EnvironmentChange[]): Promise<void>;
 }
 
+export interface JobService {
+  /** Cancels a scheduled function of a component; one that is over stays as it is. */
+  cancel(component: string, id: string): Promise<void>;
+}
+
 /** Log of function executions, for `npx convex logs` and the dashboard (`wire.md` §6). */
 export interface LogReader {
   /**
@@ -87,6 +95,12 @@ export interface SocketClient {
   readonly chunks: boolean;
 }
 
+/** Stored files by their URLs. */
+export interface FileService {
+  readonly uploads: Pick<Uploads, "upload">;
+  readonly downloads: Pick<Downloads, "find" | "open" | "openPart">;
+}
+
 export interface HttpSettings {
   readonly instanceName: string;
   /** Version of this backend, as `/version` tells it. */
@@ -101,6 +115,8 @@ export interface HttpSettings {
   /** Bytes of a push, after decompression. */
   readonly pushBodyBytes: number;
   readonly echoBodyBytes: number;
+  /** Bytes of the body of a request to an HTTP action. */
+  readonly httpActionRequestBytes: number;
   readonly queriesPerBatch: number;
   /** Milliseconds after which a query or mutation is answered with 408. Actions have their own limit. */
   readonly requestTimeoutMs: number;
@@ -113,6 +129,7 @@ export const DEFAULT_HTTP_SETTINGS = {
   functionBodyBytes: 2 ** 24 + 2000,
   pushBodyBytes: 200 * 1024 * 1024,
   echoBodyBytes: 128 * 1024 * 1024,
+  httpActionRequestBytes: 20 * 1024 * 1024,
   queriesPerBatch: 1000,
   requestTimeoutMs: 300_000,
   logHoldMs: 60_000,
@@ -124,10 +141,13 @@ export interface HttpServices {
   readonly httpActions: HttpActionService;
   readonly push: PushService;
   readonly environment: EnvironmentService;
+  readonly jobs: JobService;
   readonly logs: LogReader;
   readonly sync: SyncService;
   readonly testFunctions: TestFunctionService;
   readonly shapes: ShapeService;
+  readonly nodeCallbacks: NodeCallbackService;
+  readonly files: FileService;
   readonly adminKeys: AdminKeys;
   readonly tokens: TokenVerifier;
   /** A JWK Set: what verifies the tokens that the app signs. */

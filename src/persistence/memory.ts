@@ -10,6 +10,7 @@ import {
   type CatalogChange,
   type CatalogRows,
   type CommitBatch,
+  type DueQueue,
   type Head,
   type HeadProgress,
   type IndexEntry,
@@ -43,10 +44,11 @@ const START = 0 as Timestamp;
 const OUTCOME_MICROSECONDS = 2 * 24 * 60 * 60 * 1_000_000;
 
 /** The database in memory: the port in its plainest form, for tests and as the model that D1 is compared with. */
-export class MemoryPersistence implements Persistence {
+export class MemoryPersistence implements Persistence, DueQueue {
   #head: Head = { ts: START, writer: "", catalogTs: START, retainedFrom: START };
   readonly #documents = new Map<TableId, History<StoredDocument>>();
   readonly #entries = new Map<IndexId, History<true>>();
+  readonly #due = new Set<IndexKey>();
   #log: LoggedTransaction[] = [];
   readonly #outcomes = new Map<string, RecordedOutcome>();
   readonly #tables = new Map<number, TableRow>();
@@ -118,6 +120,7 @@ export class MemoryPersistence implements Persistence {
     transactions,
     outcomes,
     catalog,
+    due = [],
   }: CommitBatch): Promise<void> {
     assert(ts > expected.ts, () => `commit at ${ts} does not follow ${expected.ts}`);
     if (this.#head.ts !== expected.ts || this.#head.writer !== expected.writer) {
@@ -129,6 +132,10 @@ export class MemoryPersistence implements Persistence {
       append(historyOf(this.#documents, tableId), id, { ts: written, value });
     }
     for (const entry of entries) this.#addEntry(entry);
+    for (const { key, added } of due) {
+      if (added) this.#due.add(key);
+      else this.#due.delete(key);
+    }
     this.#log.push(...structuredClone(transactions));
     for (const outcome of outcomes) this.#outcomes.set(outcomeKey(outcome.sessionId, outcome.requestId), outcome);
     if (catalog !== null) this.#changeCatalog(catalog);
@@ -169,6 +176,10 @@ export class MemoryPersistence implements Persistence {
 
   async outcome(sessionId: string, requestId: string): Promise<RecordedOutcome | null> {
     return this.#outcomes.get(outcomeKey(sessionId, requestId)) ?? null;
+  }
+
+  async due(limit: number): Promise<readonly IndexKey[]> {
+    return [...this.#due].toSorted().slice(0, limit);
   }
 
   async backfill(entries: readonly IndexEntry[], readAt: Timestamp): Promise<void> {

@@ -1,5 +1,7 @@
 import type { FunctionPath } from "./function-path.ts";
 import type { Identity } from "./identity.ts";
+import type { JsonValue } from "../shared/json.ts";
+import type { SystemCall } from "./scheduling.ts";
 import type { LogLine } from "./invocation.ts";
 
 export type UdfType = "Query" | "Mutation" | "Action" | "HttpAction";
@@ -14,6 +16,8 @@ export interface RequestContext {
   readonly userAgent: string | null;
   /** Id of the scheduled job this run descends from. */
   readonly scheduledFunctionId: string | null;
+  /** Component whose table that job is in; absent: the app itself. */
+  readonly scheduledFunctionComponent?: string;
   readonly caller: Caller;
   /** Id of the execution that made this call; absent for what a client or the backend itself asked for. */
   readonly parentExecutionId?: string;
@@ -36,6 +40,11 @@ export interface MutationCall extends FunctionCall {
   readonly v: 1;
   /** Present when the client may send the same mutation again. */
   readonly idempotency: Idempotency | null;
+  /**
+   * Key of the job that this call is. Its end is recorded in the call's own transaction, a failed one too; nothing is
+   * run when the job is not to be run any more.
+   */
+  readonly job?: string;
 }
 
 export interface Idempotency {
@@ -82,4 +91,6 @@ export type FunctionOutcome =
 /** Port from `runtime` to whoever owns commit order. Throws `CodedError` for what is not the function's own failure. */
 export interface Committer {
   runMutation(call: MutationCall): Promise<FunctionOutcome>;
+  /** A change of the backend's own. Never from outside. */
+  runSystem(call: SystemCall): Promise<JsonValue>;
 }

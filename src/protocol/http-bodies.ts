@@ -37,6 +37,9 @@ export const environmentChangesBody = z.object({
   changes: z.array(z.object({ name: z.string(), value: z.string().nullable() })),
 });
 
+/** `/api/cancel_job`. A component's id is its path. */
+export const cancelJobBody = z.object({ id: z.string(), componentId: z.string().nullish() });
+
 /** What the CLI repeats in the body of every push endpoint. The rest of those bodies belongs to `deploy`. */
 export const adminKeyBody = z.object({ adminKey: z.string() });
 

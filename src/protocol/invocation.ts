@@ -140,9 +140,25 @@ export interface HostCapability {
   log(lines: string): Promise<void>;
   /** HTTP actions only: the last byte and the last line have been sent. */
   finished(): Promise<void>;
-  /** Actions only: bytes in, storage id out, and back. Refused until file storage exists. */
-  storeBlob(bytes: ArrayBuffer, contentType: string | null, sha256: string | null): Promise<string>;
-  getBlob(storageId: string): Promise<{ readonly bytes: ArrayBuffer; readonly contentType: string | null } | null>;
+  /**
+   * Actions only: `blob` is JSON text of a `BlobHead`, the answer JSON text of a `SyscallResponse` whose result is the
+   * storage id.
+   */
+  storeBlob(blob: string, bytes: ReadableStream<Uint8Array>): Promise<string>;
+  /** Actions only. The result of the `SyscallResponse` is a `BlobHead`, or null as `bytes` are then. */
+  getBlob(storageId: string): Promise<{
+    /** JSON text of a `SyscallResponse`. */
+    readonly answer: string;
+    readonly bytes: ReadableStream<Uint8Array> | null;
+  }>;
+}
+
+/** What goes with the bytes of a blob, which are a stream: they may be more than one message carries. */
+export interface BlobHead {
+  readonly size: number;
+  readonly contentType: string | null;
+  /** In base64: what the hash of bytes to be stored has to be. */
+  readonly sha256: string | null;
 }
 
 /**

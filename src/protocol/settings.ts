@@ -51,6 +51,18 @@ export const SETTINGS = {
     "E-C-4",
     "Database time of one query or mutation, all operations together.",
   ),
+  nodeAnalyzeTimeMs: duration(
+    "CONVECTION_NODE_ANALYZE_TIME_MS",
+    10 * SECOND,
+    "E-D-8",
+    'Evaluating the `"use node"` modules of a push.',
+  ),
+  nodeClockSkewMs: duration(
+    "CONVECTION_NODE_CLOCK_SKEW_MS",
+    60 * SECOND,
+    "E-G-8",
+    "How far the clocks of the Worker and of the Node service may differ.",
+  ),
   analyzeTimeMs: duration("CONVECTION_ANALYZE_TIME_MS", 4 * SECOND, "E-D-8", "Evaluating the modules of a push."),
 
   // Functions
@@ -122,6 +134,51 @@ export const SETTINGS = {
     "E-F-13",
     "Arguments of all functions scheduled by one mutation.",
   ),
+  transactionFilesWritten: count(
+    "CONVECTION_TRANSACTION_FILES_WRITTEN",
+    100,
+    "P-F-25",
+    "Files that one mutation stores by `ctx.storage.store`.",
+  ),
+  transactionFileWriteBytes: bytes(
+    "CONVECTION_TRANSACTION_FILE_WRITE_BYTES",
+    16 * MIB,
+    "P-F-25",
+    "Bytes of the files that one mutation stores.",
+  ),
+  transactionFilesRead: count(
+    "CONVECTION_TRANSACTION_FILES_READ",
+    100,
+    "P-F-25",
+    "Files that one mutation reads by `ctx.storage.get`.",
+  ),
+  transactionFileReadBytes: bytes(
+    "CONVECTION_TRANSACTION_FILE_READ_BYTES",
+    16 * MIB,
+    "P-F-25",
+    "Bytes of the files that one mutation reads.",
+  ),
+
+  // Files
+  uploadUrlLifeMs: duration("CONVECTION_UPLOAD_URL_LIFE_MS", 60 * MINUTE, "E-G-7", "How long an upload URL is valid."),
+  uploadIdleMs: duration(
+    "CONVECTION_UPLOAD_IDLE_MS",
+    2 * MINUTE,
+    "P-B-1",
+    "An upload that does not bring 128 KiB in this time is ended.",
+  ),
+  fileOrphanMs: duration(
+    "CONVECTION_FILE_ORPHAN_MS",
+    DAY,
+    null,
+    "Age at which bytes that no committed transaction made a file of are removed.",
+  ),
+  deletedFileMs: duration(
+    "CONVECTION_DELETED_FILE_MS",
+    30 * DAY,
+    null,
+    "How long the bytes of a deleted file are kept, for a database that is restored to an earlier time.",
+  ),
 
   // Schema and push
   tables: count("CONVECTION_TABLES", 10_000, "E-F-9", "Tables of the deployment."),
@@ -150,6 +207,15 @@ export const SETTINGS = {
   envVarValueBytes: bytes("CONVECTION_ENV_VAR_VALUE_BYTES", 8 * KIB, "E-G-6", "Value of one variable."),
   envVarTotalBytes: bytes("CONVECTION_ENV_VAR_TOTAL_BYTES", 512 * KIB, "E-G-6", "All names and values together."),
 
+  // Search
+  vectorResults: count("CONVECTION_VECTOR_RESULTS", 256, "E-F-16", "Results of one vector search."),
+  searchMemoryBytes: bytes(
+    "CONVECTION_SEARCH_MEMORY_BYTES",
+    64 * MIB,
+    null,
+    "Vectors of one index that are kept in memory, a byte per dimension; the others are read from storage.",
+  ),
+
   // Concurrency
   concurrentQueries: count(
     "CONVECTION_CONCURRENT_QUERIES",
@@ -176,6 +242,20 @@ export const SETTINGS = {
     10 * SECOND,
     "E-C-7",
     "How long an action waits for its turn before it is refused.",
+  ),
+
+  // Scheduler
+  scheduledParallelism: count(
+    "CONVECTION_SCHEDULED_PARALLELISM",
+    64,
+    "P-S-5",
+    "Scheduled functions and cron jobs running at once.",
+  ),
+  scheduledRetentionMs: duration(
+    "CONVECTION_SCHEDULED_RETENTION_MS",
+    7 * DAY,
+    "P-S-6",
+    "How long a scheduled function that is over stays in `_scheduled_functions`.",
   ),
 
   // Transactor
@@ -333,6 +413,10 @@ const TRANSACTION = {
   bytesWritten: "transactionBytesWritten",
   functionsScheduled: "transactionFunctionsScheduled",
   scheduledFunctionArgsBytes: "transactionScheduledArgsBytes",
+  filesWritten: "transactionFilesWritten",
+  fileWriteBytes: "transactionFileWriteBytes",
+  filesRead: "transactionFilesRead",
+  fileReadBytes: "transactionFileReadBytes",
 } as const satisfies Readonly<Record<string, Key>>;
 
 export function transactionLimits(settings: Settings): Record<keyof typeof TRANSACTION, number> {

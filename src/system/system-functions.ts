@@ -21,10 +21,12 @@ import { displayPath } from "../values/function-path.ts";
 import { apiSpec } from "./api-spec.ts";
 import { cloudUrl } from "./cloud-url.ts";
 import { listComponents } from "./components.ts";
+import { listCronJobRuns, listCronJobs } from "./cron-jobs.ts";
 import { getVariable, listVariables } from "./environment-variables.ts";
 import { latestExport } from "./exports.ts";
 import { getImport, listImports } from "./imports.ts";
 import { queryTable } from "./query-table.ts";
+import { paginatedScheduledJobs } from "./scheduled-jobs.ts";
 import { getSchemas } from "./schemas.ts";
 import type { SystemContext, SystemQuery } from "./system-query.ts";
 import { tableData } from "./table-data.ts";
@@ -47,6 +49,9 @@ export const SYSTEM_QUERIES: ReadonlyMap<string, SystemQuery> = new Map([
   ["_system/cli/exports:getLatest", latestExport],
   ["_system/frontend/components:list", listComponents],
   ["_system/frontend/getSchemas", getSchemas],
+  ["_system/frontend/listCronJobs", listCronJobs],
+  ["_system/frontend/listCronJobRuns", listCronJobRuns],
+  ["_system/frontend/paginatedScheduledJobs", paginatedScheduledJobs],
 ]);
 
 export interface SystemParts {

@@ -1,5 +1,9 @@
 import type { TransactionEffects } from "../engine/commit/effects.ts";
 import type { TransactionBegin } from "../engine/commit/mutation-runner.ts";
+import type { IndexKey } from "../engine/names.ts";
+import type { RunnableView } from "../runtime/scheduling/run-job.ts";
+import type { SystemCall } from "../protocol/scheduling.ts";
+import type { JsonValue } from "../shared/json.ts";
 import type { FunctionOutcome, MutationCall } from "../protocol/execution.ts";
 import type { FunctionCompletion } from "../protocol/function-log.ts";
 
@@ -9,6 +13,8 @@ export interface ExecutedMutation {
   readonly effects: TransactionEffects;
   /** For the function log, as if this run were the last. Absent: the run is not logged. */
   readonly completion?: FunctionCompletion;
+  /** True: what was written is committed although the function failed. */
+  readonly commitsFailure?: boolean;
 }
 
 /**
@@ -18,4 +24,15 @@ export interface ExecutedMutation {
  */
 export interface MutationExecutor {
   execute(call: MutationCall, begin: TransactionBegin): Promise<ExecutedMutation>;
+}
+
+/** Work of the backend itself: system calls, and jobs that are due. */
+export interface SystemExecutor {
+  /** The backend's own changes: no user code runs. */
+  executeSystem(
+    call: SystemCall,
+    begin: TransactionBegin,
+  ): Promise<{ readonly answer: JsonValue; readonly effects: TransactionEffects }>;
+  /** Reads only. What it finds may have changed when it is acted upon. */
+  lookAtJob(key: IndexKey, begin: Pick<TransactionBegin, "reader" | "catalog">): Promise<RunnableView>;
 }

@@ -3,6 +3,7 @@ import type { CatalogCommit } from "../engine/commit/catalog-changes.ts";
 import type { IndexId } from "../engine/names.ts";
 import type { TableRow } from "../engine/persistence.ts";
 import type { MutationCall } from "../protocol/execution.ts";
+import type { RunJobRequest, SystemCall } from "../protocol/scheduling.ts";
 import { badRequest } from "../shared/coded-error.ts";
 
 /** `Head.catalogTs` and the change made for it. Answered with a `CatalogCommitResult`. */
@@ -34,6 +35,8 @@ export interface ListenRequest {
 interface Requests {
   readonly listen: ListenRequest;
   readonly runMutation: MutationCall;
+  readonly runSystem: SystemCall;
+  readonly runJob: RunJobRequest;
   readonly commitCatalog: CatalogCommitRequest;
   readonly allocate: AllocateRequest;
 }

@@ -2,6 +2,8 @@ import type { CatalogCommit, CatalogCommitResult } from "../engine/commit/catalo
 import { committerStalled } from "../engine/commit/errors.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
 import type { Committer, FunctionOutcome, MutationCall } from "../protocol/execution.ts";
+import type { RunJobAnswer, RunJobRequest, SystemCall } from "../protocol/scheduling.ts";
+import type { JsonValue } from "../shared/json.ts";
 import { type ExecutionLog, NO_EXECUTION_LOG } from "../protocol/function-log.ts";
 import { decodeRpcAnswer } from "../protocol/rpc-error.ts";
 import { CodedError } from "../shared/coded-error.ts";
@@ -10,6 +12,8 @@ import type { Allocated, AllocateRequest } from "./messages.ts";
 /** The RPC surface of `TransactorObject`. */
 export interface TransactorStub {
   runMutation(callJson: string): Promise<string>;
+  runSystem(callJson: string): Promise<string>;
+  runJob(requestJson: string): Promise<string>;
   commitCatalog(requestJson: string): Promise<string>;
   allocate(requestJson: string): Promise<string>;
   latest(): Promise<string>;
@@ -36,6 +40,18 @@ export class TransactorClient implements Committer {
     return decodeRpcAnswer(await answer.catch(unreachableObject), (execution) =>
       this.#executions.completed(execution),
     ) as FunctionOutcome;
+  }
+
+  async runSystem(call: SystemCall): Promise<JsonValue> {
+    const answer = this.#stub().runSystem(JSON.stringify(call));
+    return decodeRpcAnswer(await answer.catch(unreachableObject)) as JsonValue;
+  }
+
+  async runJob(request: RunJobRequest): Promise<RunJobAnswer> {
+    const answer = this.#stub().runJob(JSON.stringify(request));
+    return decodeRpcAnswer(await answer.catch(unreachableObject), (execution) =>
+      this.#executions.completed(execution),
+    ) as RunJobAnswer;
   }
 
   async commitCatalog(commit: CatalogCommit): Promise<CatalogCommitResult> {

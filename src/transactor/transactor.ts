@@ -61,6 +61,26 @@ export abstract class TransactorObject<Env> extends DurableObject<Env> {
     }, executions);
   }
 
+  /** A `SystemCall`; the value is its answer. */
+  runSystem(callJson: string): Promise<string> {
+    return this.#answer(async () => {
+      const answer = await this.#service.runSystem(parseRequest("runSystem", callJson));
+      await this.#schedulePruning();
+      return answer;
+    });
+  }
+
+  /** A `RunJobRequest`; the value is a `RunJobAnswer`. */
+  runJob(requestJson: string): Promise<string> {
+    const executions: FunctionCompletion[] = [];
+    const collect = { progress: () => {}, completed: (execution: FunctionCompletion) => executions.push(execution) };
+    return this.#answer(async () => {
+      const answer = await this.#service.runJob(parseRequest("runJob", requestJson), collect);
+      await this.#schedulePruning();
+      return JSON.stringify(answer);
+    }, executions);
+  }
+
   /** A `CatalogCommitRequest`; the value is a `CatalogCommitResult`. */
   commitCatalog(requestJson: string): Promise<string> {
     return this.#answer(async () => {

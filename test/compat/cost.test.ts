@@ -79,3 +79,17 @@ test("COST6 1,000 mixed calls use at most 2 loader ids and no-op actions no rows
   const { rowsWritten } = await backend.costsOf(() => backend.action("actions:noop", {}));
   expect(rowsWritten).toBe(0);
 });
+
+test("COST7 a mutation scheduled and run writes at most 11 rows, of which 3 are its own", async () => {
+  const [id] = backend.counters;
+  const scheduleAndWait = async () => {
+    const job = await backend.mutation("jobs:scheduleModify", { ids: [id], at: Date.now() });
+    while ((await backend.query("jobs:completedTime", { id: job })) === null);
+  };
+  // The first one makes the table.
+  await scheduleAndWait();
+  const { rowsWritten } = await backend.costsOf(scheduleAndWait);
+  // Scheduled: head, log, document, its creation time, queue. Run: head, log, document, queue, and the counter.
+  expect(rowsWritten).toBeLessThanOrEqual(11);
+  expect(rowsWritten).toBeGreaterThanOrEqual(10);
+});

@@ -57,6 +57,8 @@ const ARGUMENTS: Readonly<Record<string, unknown>> = {
   "_system/cli/queryTable": { tableName: "messages" },
   "_system/cli/queryEnvironmentVariables:get": { name: "GREETING" },
   "_system/cli/queryImport": { importId: "none" },
+  "_system/frontend/listCronJobRuns": { cronId: "none" },
+  "_system/frontend/paginatedScheduledJobs": PAGE,
 };
 
 describe.each([...SYSTEM_QUERIES.keys()])("%s", (path) => {

@@ -1,9 +1,18 @@
 import type { Catalog } from "../catalog.ts";
 import type { ComponentPath, IndexId, TableId, TableNumber } from "../names.ts";
 import type { TableRow } from "../persistence.ts";
+import { STORAGE_TABLE, STORAGE_TABLE_NUMBER } from "../tables.ts";
 
 /** `abi.md` §3.6.3: lower numbers belong to system tables. */
 const FIRST_USER_TABLE_NUMBER = 10_001;
+
+/** System tables that hold documents have the same number in every component. */
+const SYSTEM_TABLE_NUMBERS: Readonly<Record<string, number>> = {
+  [STORAGE_TABLE]: STORAGE_TABLE_NUMBER,
+  _scheduled_functions: 514,
+  _cron_jobs: 515,
+  _deleted_files: 516,
+};
 
 /**
  * Allocates ids of tables and indexes. A table that several transactions are about to create gets one row for all of
@@ -33,7 +42,8 @@ export class IdAllocator {
       id: this.#maxTableId as TableId, // Ids are born here.
       component,
       name,
-      number: this.#number(catalog, component),
+      // Numbers of system tables are given here.
+      number: (SYSTEM_TABLE_NUMBERS[name] as TableNumber | undefined) ?? this.#number(catalog, component),
     };
     this.#reserved.set(key, row);
     return row;

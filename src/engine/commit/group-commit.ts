@@ -8,6 +8,7 @@ import {
   type Persistence,
   type RecordedOutcome,
 } from "../persistence.ts";
+import type { IndexKey } from "../names.ts";
 import { EVERYTHING } from "../interval.ts";
 import type { Timestamp } from "../timestamp.ts";
 import type { IdAllocator } from "./allocator.ts";
@@ -63,6 +64,8 @@ export interface GroupCommitParts {
   readonly underway: () => number;
   /** Told once per stored group, in order, with the timestamp of the durable transaction right before the group. */
   readonly published: (transactions: readonly LoggedTransaction[], previous: Timestamp) => void;
+  /** Told which jobs a stored group added to the queue, if any. */
+  readonly due?: (keys: readonly IndexKey[]) => void;
 }
 
 /** A group that nobody joins for this long has gathered whom it can. */
@@ -205,6 +208,7 @@ export class GroupCommit {
       ts,
       documents: writes,
       entries: indexed.entries,
+      due: indexed.due,
       keys: indexed.keys,
       outcome: note.outcome(ts),
       catalog: change,
@@ -303,12 +307,13 @@ export class GroupCommit {
     state.setDurable(batch.ts);
     group.acknowledge();
     group.settle(true);
-    this.#publish(group.transactions, previous);
+    this.#publish(group, previous);
     if (result === "stored-then-fenced") this.end(new FencedError("Another writer built on the last batch"));
   }
 
-  #publish(transactions: readonly LoggedTransaction[], previous: Timestamp): void {
+  #publish({ transactions, addedDue }: Group, previous: Timestamp): void {
     try {
+      if (addedDue.length > 0) this.#parts.due?.(addedDue);
       this.#parts.published(transactions, previous);
     } catch (error) {
       // Subscribers catch up from the commit log; commit order goes on.

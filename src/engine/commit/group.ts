@@ -2,11 +2,13 @@ import type {
   CatalogChange,
   CommitBatch,
   DocumentVersion,
+  DueChange,
   Head,
   IndexEntry,
   LoggedTransaction,
   RecordedOutcome,
 } from "../persistence.ts";
+import type { IndexKey } from "../names.ts";
 import type { Timestamp } from "../timestamp.ts";
 import type { DocumentWrite } from "../write-set.ts";
 
@@ -15,6 +17,7 @@ export interface GroupMember {
   readonly ts: Timestamp;
   readonly documents: readonly DocumentWrite[];
   readonly entries: readonly IndexEntry[];
+  readonly due: readonly DueChange[];
   readonly keys: LoggedTransaction["keys"];
   readonly outcome: RecordedOutcome | null;
   readonly catalog: CatalogChange | null;
@@ -28,6 +31,7 @@ export interface GroupMember {
 export class Group {
   readonly #documents = new Map<string, { version: DocumentVersion; readonly existed: boolean }>();
   readonly #entries = new Map<string, IndexEntry>();
+  readonly #due = new Map<string, DueChange>();
   readonly #transactions: LoggedTransaction[] = [];
   readonly #outcomes: RecordedOutcome[] = [];
   #catalog: CatalogChange | null = null;
@@ -75,6 +79,11 @@ export class Group {
     return this.#transactions;
   }
 
+  /** Keys that the group adds to the queue of jobs. */
+  get addedDue(): readonly IndexKey[] {
+    return [...this.#due.values()].filter(({ added }) => added).map(({ key }) => key);
+  }
+
   add(member: GroupMember): void {
     this.#ts = member.ts;
     this.#bytes += member.bytes;
@@ -83,6 +92,7 @@ export class Group {
     if (member.outcome !== null) this.#outcomes.push(member.outcome);
     for (const write of member.documents) this.#addDocument(write, member.ts);
     for (const entry of member.entries) this.#addEntry(entry);
+    for (const change of member.due) this.#addDue(change);
   }
 
   batch(expected: Pick<Head, "ts" | "writer">, writer: string): CommitBatch {
@@ -96,6 +106,7 @@ export class Group {
       transactions: this.#transactions,
       outcomes: this.#outcomes,
       catalog: this.#catalog,
+      due: [...this.#due.values()],
     };
   }
 
@@ -126,5 +137,12 @@ export class Group {
     if (present === undefined) this.#entries.set(key, entry);
     else if (present.deleted === entry.deleted) throw new Error(`Index key ${key} was changed twice the same way`);
     else this.#entries.delete(key);
+  }
+
+  /** A job that came and went inside the group, or went and came back, changes nothing. */
+  #addDue(change: DueChange): void {
+    const present = this.#due.get(change.key);
+    if (present === undefined) this.#due.set(change.key, change);
+    else if (present.added !== change.added) this.#due.delete(change.key);
   }
 }

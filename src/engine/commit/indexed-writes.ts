@@ -1,6 +1,14 @@
 import type { Catalog } from "../catalog.ts";
 import type { IndexKey, InternalId, TableId } from "../names.ts";
-import type { CatalogChange, IndexEntry, IndexRef, LoggedTransaction, StoredDocument } from "../persistence.ts";
+import { dueChanges } from "../due-queue.ts";
+import type {
+  CatalogChange,
+  DueChange,
+  IndexEntry,
+  IndexRef,
+  LoggedTransaction,
+  StoredDocument,
+} from "../persistence.ts";
 import type { Timestamp } from "../timestamp.ts";
 import type { DocumentWrite } from "../write-set.ts";
 import { catalogKeys } from "./catalog-changes.ts";
@@ -10,6 +18,7 @@ import type { KeyChange } from "./write-log.ts";
 /** The writes of one decided transaction, in the three forms that cache, log and storage need. */
 export class IndexedWrites {
   readonly entries: IndexEntry[] = [];
+  readonly due: DueChange[] = [];
   readonly documents: { readonly tableId: TableId; readonly id: InternalId; readonly after: StoredDocument | null }[] =
     [];
   readonly #keys: (readonly [IndexRef, IndexKey])[] = [];
@@ -20,6 +29,7 @@ export class IndexedWrites {
       const { entries, keys } = rules.indexUpdates(catalog, write);
       const after = write.after === null ? null : { json: write.after.json, size: write.after.size, ts };
       this.documents.push({ tableId: write.tableId, id: write.id, after });
+      this.due.push(...dueChanges(catalog.tableById(write.tableId), write));
       const gone = new Set<string>();
       for (const { indexId, key, deleted } of entries) {
         this.entries.push({ indexId, key, ts, deleted });

@@ -3,6 +3,7 @@ import type { Clock } from "../../shared/clock.ts";
 import type { Log } from "../../shared/log.ts";
 import type { Random } from "../../shared/random.ts";
 import type { LoggedTransaction, Persistence } from "../persistence.ts";
+import type { IndexKey } from "../names.ts";
 import { IdAllocator } from "./allocator.ts";
 import { CatalogState } from "./catalog-changes.ts";
 import type { WriteRules } from "./effects.ts";
@@ -24,6 +25,8 @@ export interface WriterLifeParts {
   readonly settings: CommitSettings;
   readonly underway: () => number;
   readonly published: (transactions: readonly LoggedTransaction[], previous: Timestamp) => void;
+  /** Told which jobs were added to the queue, and of none when a writer begins: the one before may not have told. */
+  readonly due?: (keys: readonly IndexKey[]) => void;
 }
 
 /**
@@ -60,6 +63,7 @@ export class WriterLife {
     const [rows, stored] = await Promise.all([persistence.loadCatalog(), mark.load()]);
     const writer = toHex(random.bytes(16)).toLowerCase();
     log.info("commit.loaded", { ts: rows.head.ts, writer, previousWriter: rows.head.writer });
+    shared.due?.([]);
     return new GroupCommit({
       ...shared,
       persistence,

@@ -25,6 +25,16 @@ SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3, value ->> 4 FR
 export const ENTRIES_SQL = `INSERT INTO index_entries (index_id, key, ts, deleted)
 SELECT value ->> 0, unhex(value ->> 1), value ->> 2, value ->> 3 FROM json_each(?1)`;
 
+/**
+ * The queue of jobs lives beside the index entries, under an index id that no index gets, without history: with
+ * tombstones, the front of the queue would be a graveyard. Parameter: JSON array of keys.
+ */
+const ADD_DUE_SQL = `INSERT INTO index_entries (index_id, key, ts, deleted)
+SELECT 0, unhex(value), 0, 0 FROM json_each(?1) WHERE true ON CONFLICT DO NOTHING`;
+
+const REMOVE_DUE_SQL = `DELETE FROM index_entries
+WHERE index_id = 0 AND key IN (SELECT unhex(value) FROM json_each(?1))`;
+
 /** The statements of a commit, prepared once. Their number grows with bytes (one per 2 MB), never with rows. */
 export class CommitStatements {
   readonly #db: D1Database;
@@ -34,6 +44,8 @@ export class CommitStatements {
   readonly #overflow: D1PreparedStatement;
   readonly #entries: D1PreparedStatement;
   readonly #outcomes: D1PreparedStatement;
+  readonly #addDue: D1PreparedStatement;
+  readonly #removeDue: D1PreparedStatement;
 
   constructor(db: D1Database) {
     this.#db = db;
@@ -43,6 +55,8 @@ export class CommitStatements {
     this.#overflow = db.prepare(OVERFLOW_SQL);
     this.#entries = db.prepare(ENTRIES_SQL);
     this.#outcomes = db.prepare(INSERT_OUTCOMES_SQL);
+    this.#addDue = db.prepare(ADD_DUE_SQL);
+    this.#removeDue = db.prepare(REMOVE_DUE_SQL);
   }
 
   /** The head comes first, so that a fenced batch does no work. */
@@ -62,9 +76,15 @@ export class CommitStatements {
       ...bindArrays(this.#overflow, overflow),
       ...bindArrays(this.#entries, batch.entries.map(entryItem)),
       ...bindArrays(this.#outcomes, batch.outcomes.flatMap(outcomeItems)),
+      ...bindArrays(this.#removeDue, dueItems(batch, false)),
+      ...bindArrays(this.#addDue, dueItems(batch, true)),
       ...(catalog === null ? [] : catalogStatements(this.#db, catalog)),
     ];
   }
+}
+
+function dueItems({ due = [] }: CommitBatch, added: boolean): string[] {
+  return due.filter((change) => change.added === added).map(({ key }) => `"${key}"`);
 }
 
 /** Binds the items as the first parameter, once per array that a bound value can hold. */

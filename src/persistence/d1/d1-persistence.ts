@@ -1,8 +1,9 @@
-import type { IndexId } from "../../engine/names.ts";
+import type { IndexId, IndexKey } from "../../engine/names.ts";
 import {
   OutOfRetentionError,
   type CatalogRows,
   type CommitBatch,
+  type DueQueue,
   type Head,
   type HeadProgress,
   type IndexEntry,
@@ -52,6 +53,7 @@ const NO_BOUND = Number.MAX_SAFE_INTEGER;
 const LOG_ROWS = 32;
 
 const LOG_SQL = `SELECT ts, part, transactions FROM commits WHERE (ts, part) > (?1, ?2) ORDER BY ts, part LIMIT ?3`;
+const DUE_SQL = "SELECT hex(key) AS k FROM index_entries WHERE index_id = 0 ORDER BY key LIMIT ?1";
 const BACKFILL_SQL = `${ENTRIES_SQL} WHERE (SELECT retained_from FROM head) <= ?2 ON CONFLICT DO NOTHING`;
 
 interface LogRow {
@@ -61,7 +63,7 @@ interface LogRow {
 }
 
 /** The database in D1. One round trip per read and per commit; a second one only for documents beyond 1.9 MB. */
-export class D1Persistence implements Persistence {
+export class D1Persistence implements Persistence, DueQueue {
   readonly #db: D1Database;
   readonly #settings: D1PersistenceSettings;
   readonly #reads: ReadStatements;
@@ -103,6 +105,11 @@ export class D1Persistence implements Persistence {
       document.json = answers[i + 1]?.results.map((row) => row.v).join("") ?? "";
       assert(document.json !== "", () => `document ${id} has no text`);
     }
+  }
+
+  async due(limit: number): Promise<readonly IndexKey[]> {
+    const [answer] = await this.#batch<{ readonly k: IndexKey }>([this.#db.prepare(DUE_SQL).bind(limit)]);
+    return answer?.results.map(({ k }) => k) ?? [];
   }
 
   async loadCatalog(): Promise<CatalogRows> {

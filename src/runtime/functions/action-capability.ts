@@ -1,13 +1,21 @@
 import { RpcTarget } from "cloudflare:workers";
-import type { Committer, FunctionCall, FunctionLogLine, FunctionOutcome } from "../../protocol/execution.ts";
+import type {
+  Committer,
+  FunctionCall,
+  FunctionLogLine,
+  FunctionOutcome,
+  Idempotency,
+} from "../../protocol/execution.ts";
 import type { HostCapability, LogLine, SyscallRequest, SyscallResponse } from "../../protocol/invocation.ts";
-import { CodedError, notAvailableYet } from "../../shared/coded-error.ts";
+import { CodedError } from "../../shared/coded-error.ts";
 import { ownValue } from "../../shared/own-value.ts";
 import type { App, ResolvedFunction } from "../code/app.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
 import { type Deployment, tableMap } from "../code/deployments.ts";
 import { actionSyscalls } from "../syscalls/action-table.ts";
 import { parseSyscallArguments } from "../syscalls/arguments.ts";
+import type { FileUploads } from "../files/runtime-files.ts";
+import { blobHead, getBlob, storeBlob } from "./action-blobs.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { FunctionError } from "./failure.ts";
 import { withStacks } from "./log-lines.ts";
@@ -26,8 +34,11 @@ export interface ActionExecution {
   readonly depth: number;
   /** Parent of what it calls, in the function log. */
   readonly executionId: string;
+  /** Of a mutation that may be sent again: an operation of a Node action. */
+  readonly idempotency?: Idempotency | null;
   readonly queries: QueryRunner;
   readonly committer: Committer;
+  readonly uploads: FileUploads;
   readonly actions: { run(call: FunctionCall, depth?: number): Promise<FunctionOutcome> };
   /** Receives lines as they are printed. */
   readonly onLog: (lines: readonly FunctionLogLine[]) => void;
@@ -85,23 +96,8 @@ export class ActionCapability extends RpcTarget implements HostCapability {
 
   /** Every error is a rejection that the action may catch (`abi.md` §2.1.4). */
   #answer(op: string, args: string): Promise<SyscallResponse> {
-    return TRANSACTIONS.has(op) ? this.#transactions.run(() => this.#handle(op, args)) : this.#handle(op, args);
-  }
-
-  async #handle(op: string, args: string): Promise<SyscallResponse> {
-    try {
-      const handler = ownValue(actionSyscalls, op);
-      if (handler === undefined) {
-        throw new CodedError("BadRequest", "UnknownAsyncOperation", `Unknown async operation ${op}`);
-      }
-      const parsed = parseSyscallArguments(op, args);
-      return { ok: true, result: await handler(this.#execution, parsed) };
-    } catch (error) {
-      if (error instanceof FunctionError) return rejection(error.failure.message, error.failure.data);
-      if (error instanceof CodedError) return rejection(error.message, error.data);
-      this.#execution.runtime.log.error("syscall failed", error, { op });
-      return rejection(INTERNAL, undefined);
-    }
+    const answer = () => answerSyscall(this.#execution, op, args);
+    return TRANSACTIONS.has(op) ? this.#transactions.run(answer) : answer();
   }
 
   tables(): Promise<string> {
@@ -117,16 +113,62 @@ export class ActionCapability extends RpcTarget implements HostCapability {
     return this.#logged;
   }
 
-  storeBlob(): Promise<string> {
-    return Promise.reject(notAvailableYet("ctx.storage"));
+  async storeBlob(blobJson: string, bytes: ReadableStream<Uint8Array>): Promise<string> {
+    this.#assertRunning();
+    // From user code's isolate: what it says is checked like the arguments of any operation.
+    const head = blobHead.parse(JSON.parse(blobJson));
+    return JSON.stringify(
+      await answered(this.#execution, "storage.store", () => storeBlob(this.#execution, { ...head, bytes })),
+    );
   }
 
-  getBlob(): Promise<null> {
-    return Promise.reject(notAvailableYet("ctx.storage"));
+  async getBlob(storageId: string): Promise<{ answer: string; bytes: ReadableStream<Uint8Array> | null }> {
+    this.#assertRunning();
+    let bytes: ReadableStream<Uint8Array> | null = null;
+    const answer = await answered(this.#execution, "storage.get", async () => {
+      const blob = await getBlob(this.#execution, storageId);
+      bytes = blob?.bytes ?? null;
+      return JSON.stringify(blob?.head ?? null);
+    });
+    return { answer: JSON.stringify(answer), bytes };
   }
 
   #assertRunning(): void {
     if (this.#ended) throw new Error("The action has ended.");
+  }
+}
+
+/** `thrown` says which failures of ours are thrown and not answered. */
+export function answerSyscall(
+  execution: ActionExecution,
+  op: string,
+  args: string,
+  thrown?: (error: unknown) => boolean,
+): Promise<SyscallResponse> {
+  const work = async (): Promise<string> => {
+    const handler = ownValue(actionSyscalls, op);
+    if (handler === undefined) {
+      throw new CodedError("BadRequest", "UnknownAsyncOperation", `Unknown async operation ${op}`);
+    }
+    return handler(execution, parseSyscallArguments(op, args));
+  };
+  return answered(execution, op, work, thrown);
+}
+
+async function answered(
+  execution: ActionExecution,
+  op: string,
+  work: () => Promise<string>,
+  thrown: (error: unknown) => boolean = () => false,
+): Promise<SyscallResponse> {
+  try {
+    return { ok: true, result: await work() };
+  } catch (error) {
+    if (error instanceof FunctionError) return rejection(error.failure.message, error.failure.data);
+    if (thrown(error)) throw error;
+    if (error instanceof CodedError) return rejection(error.message, error.data);
+    execution.runtime.log.error("syscall failed", error, { op });
+    return rejection(INTERNAL, undefined);
   }
 }
 

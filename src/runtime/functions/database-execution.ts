@@ -25,6 +25,8 @@ import { durationWarning } from "./warnings.ts";
 
 const NESTED_CALL = "1.0/runUdf";
 
+const NO_BLOBS = "Queries and mutations store and read files by syscalls.";
+
 /** The isolate asked for a snapshot timestamp before anything was read: pin one and run again. */
 export class NeedsSnapshotError extends Error {
   override readonly name = "NeedsSnapshotError";
@@ -58,6 +60,8 @@ export class DatabaseExecution {
   logLines: FunctionLogLine[] = [];
   /** Lines of nested calls, a group for each call in the order of the calls. */
   readonly #nestedLines: FunctionLogLine[][] = [];
+  /** Of the host itself, which follow the function's own. */
+  readonly #hostLines: FunctionLogLine[] = [];
   #syscallMs = 0;
   readonly #aborted = Promise.withResolvers<never>();
   #running = true;
@@ -77,6 +81,10 @@ export class DatabaseExecution {
   /** Of the nested call that is being answered. */
   addNestedLines(lines: readonly FunctionLogLine[]): void {
     this.#nestedLines.at(-1)?.push(...lines);
+  }
+
+  addHostLine(line: FunctionLogLine): void {
+    this.#hostLines.push(line);
   }
 
   async run(args: string): Promise<FunctionOutcome> {
@@ -115,7 +123,8 @@ export class DatabaseExecution {
     const { runtime, deployment, depth, onObserved } = this.scope;
     onObserved?.(result.observed);
     const maps = sourceMapsOf(runtime.code, deployment.app.version);
-    this.logLines = mergeLines(await withStacks(result.logs, maps), result.calls, this.#nestedLines);
+    const lines = mergeLines(await withStacks(result.logs, maps), result.calls, this.#nestedLines);
+    this.logLines = [...lines, ...this.#hostLines];
     if (!result.ok) {
       return { ok: false, error: await describeThrown(result.error, maps), logLines: this.logLines };
     }
@@ -205,10 +214,10 @@ class DatabaseCapability extends RpcTarget implements HostCapability {
   }
 
   storeBlob(): Promise<string> {
-    return Promise.reject(new Error("Queries and mutations have no blob storage."));
+    return Promise.reject(new Error(NO_BLOBS));
   }
 
-  getBlob(): Promise<null> {
-    return Promise.reject(new Error("Queries and mutations have no blob storage."));
+  getBlob(): Promise<never> {
+    return Promise.reject(new Error(NO_BLOBS));
   }
 }

@@ -1,6 +1,8 @@
 import type { Transaction } from "../../engine/transaction.ts";
 import type { TransactionLimitNotes, TransactionLimits } from "../../engine/limits.ts";
 import type { CursorCodec } from "../../engine/cursor.ts";
+import type { TextIndexes } from "../../engine/text/text-index.ts";
+import type { VectorIndexes } from "../../engine/vector-index.ts";
 import type { RequestContext } from "../../protocol/execution.ts";
 import type { ExecutionLog } from "../../protocol/function-log.ts";
 import type { Identity } from "../../protocol/identity.ts";
@@ -14,6 +16,8 @@ import type { App } from "../code/app.ts";
 import type { CodeSource } from "../code/code-source.ts";
 import type { Deployment } from "../code/deployments.ts";
 import type { IsolateSource } from "../code/isolates.ts";
+import type { NodeActions } from "../node/node-actions.ts";
+import type { RuntimeFiles } from "../files/runtime-files.ts";
 import type { JwtSigner } from "./jwt-signer.ts";
 import type { FunctionHandlesOf } from "./reference.ts";
 import type { SizeLimits } from "./arguments.ts";
@@ -29,6 +33,8 @@ export interface RuntimeLimits extends SizeLimits {
   /** Sum of the time that one query or mutation may spend in syscalls (E-C-4). */
   readonly syscallTimeMs: number;
   readonly nestingDepth: number;
+  /** Results of one vector search. */
+  readonly vectorResults: number;
   /** What follows the texts of the limits above. */
   readonly notes: LimitNotes;
 }
@@ -39,6 +45,7 @@ export interface RuntimeEnvironment {
   readonly code: CodeSource;
   readonly handles: FunctionHandlesOf;
   readonly cursors: CursorCodec;
+  readonly files: RuntimeFiles;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
@@ -46,11 +53,18 @@ export interface RuntimeEnvironment {
   readonly executions: ExecutionLog;
   readonly limits: RuntimeLimits;
   /** Turns of this isolate's queries and actions; mutations take theirs in the Transactor. */
-  readonly admission: { readonly queries: Admission; readonly actions: Admission };
+  readonly admission: {
+    readonly queries: Admission;
+    readonly actions: Admission;
+    readonly nodeActions: Admission;
+  };
+  readonly nodeActions: NodeActions;
   readonly instanceName: string;
   readonly jwtSigner: JwtSigner;
   /** `CONVEX_CLOUD_URL`: the issuer of what `jwtSigner` signs. */
   readonly cloudUrl: string;
+  readonly vectorIndexes: VectorIndexes;
+  readonly textIndexes: TextIndexes;
 }
 
 /** Everything one database function runs in. Nested calls share transaction, time, identity and request. */
@@ -64,6 +78,8 @@ export interface DatabaseScope {
   readonly now: number;
   /** 0 for the function the client called. */
   readonly depth: number;
+  /** Id of the scheduled function that this transaction is. */
+  readonly ownJob?: string;
   /** What the previous run of the same subscribed query left behind. */
   readonly journal: string | null;
   /** Told when user code asks who is calling: without it, the result is the same for everybody. */

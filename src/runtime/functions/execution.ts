@@ -98,7 +98,8 @@ export class Execution {
 
 /** What a transaction read and wrote, nested calls included. */
 export function usageOf(transaction: Transaction): Partial<UsageStats> {
-  const { bytesRead, bytesWritten, documentsRead, documentsWritten } = transaction.metrics();
+  const { bytesRead, bytesWritten, documentsRead, documentsWritten, fileReadBytes, fileWriteBytes } =
+    transaction.metrics();
   return {
     databaseReadBytes: bytesRead.used,
     databaseIoReadBytes: bytesRead.used,
@@ -106,6 +107,8 @@ export function usageOf(transaction: Transaction): Partial<UsageStats> {
     databaseWriteBytes: bytesWritten.used,
     databaseIoWriteBytes: bytesWritten.used,
     databaseWriteDocuments: documentsWritten.used,
+    storageReadBytes: fileReadBytes.used,
+    storageWriteBytes: fileWriteBytes.used,
   };
 }
 

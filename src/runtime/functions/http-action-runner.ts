@@ -7,7 +7,8 @@ import { CodedError } from "../../shared/coded-error.ts";
 import type { App, ResolvedFunction } from "../code/app.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
 import type { CurrentDeployment, Deployment } from "../code/deployments.ts";
-import { ActionCapability } from "./action-capability.ts";
+import type { FileUploads } from "../files/runtime-files.ts";
+import { ActionCapability, type ActionExecution } from "./action-capability.ts";
 import type { ActionRunner } from "./action-runner.ts";
 import { boundedBody } from "./bounded-body.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
@@ -49,12 +50,13 @@ export class HttpActionRunner {
   readonly #queries: QueryRunner;
   readonly #actions: ActionRunner;
   readonly #committer: Committer;
+  readonly #uploads: FileUploads;
   readonly #settings: HttpActionSettings;
 
   constructor(
     runtime: RuntimeEnvironment,
     deployments: CurrentDeployment,
-    callees: { readonly queries: QueryRunner; readonly actions: ActionRunner; readonly committer: Committer },
+    callees: Pick<ActionExecution, "queries" | "committer" | "uploads"> & { readonly actions: ActionRunner },
     settings: HttpActionSettings,
   ) {
     this.#runtime = runtime;
@@ -62,6 +64,7 @@ export class HttpActionRunner {
     this.#queries = callees.queries;
     this.#actions = callees.actions;
     this.#committer = callees.committer;
+    this.#uploads = callees.uploads;
     this.#settings = settings;
   }
 
@@ -117,6 +120,7 @@ export class HttpActionRunner {
       executionId: logged.id,
       queries: this.#queries,
       committer: this.#committer,
+      uploads: this.#uploads,
       actions: this.#actions,
       onLog,
     });

@@ -2,10 +2,17 @@ import type { TransactionEffects } from "../../engine/commit/effects.ts";
 import type { TransactionBegin } from "../../engine/commit/mutation-runner.ts";
 import { StartTimes } from "../../engine/creation-time.ts";
 import { Transaction } from "../../engine/transaction.ts";
+import type { IndexKey } from "../../engine/names.ts";
 import type { FunctionOutcome, MutationCall } from "../../protocol/execution.ts";
 import type { FunctionCompletion } from "../../protocol/function-log.ts";
-import { CodedError } from "../../shared/coded-error.ts";
-import type { DeploymentLoader } from "../code/deployments.ts";
+import type { SystemCall } from "../../protocol/scheduling.ts";
+import { toHex } from "../../shared/bytes.ts";
+import { badRequest, CodedError } from "../../shared/coded-error.ts";
+import type { JsonValue } from "../../shared/json.ts";
+import { ownValue } from "../../shared/own-value.ts";
+import type { Deployment, DeploymentLoader } from "../code/deployments.ts";
+import { NO_SYSTEM_WORK, type SystemWork } from "../scheduling/job-table.ts";
+import { lookAtJob, type RunnableView, runAsJob } from "../scheduling/run-job.ts";
 import { runDatabaseFunction } from "./database-execution.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { Execution, usageOf } from "./execution.ts";
@@ -17,11 +24,13 @@ import { withWarnings } from "./warnings.ts";
 export class MutationExecutor {
   readonly #runtime: RuntimeEnvironment;
   readonly #deployments: DeploymentLoader;
+  readonly #work: SystemWork;
   readonly #startTimes = new StartTimes();
 
-  constructor(runtime: RuntimeEnvironment, deployments: DeploymentLoader) {
+  constructor(runtime: RuntimeEnvironment, deployments: DeploymentLoader, work: SystemWork = NO_SYSTEM_WORK) {
     this.#runtime = runtime;
     this.#deployments = deployments;
+    this.#work = work;
   }
 
   async execute(
@@ -30,14 +39,83 @@ export class MutationExecutor {
   ): Promise<{
     readonly outcome: FunctionOutcome;
     readonly effects: TransactionEffects;
-    readonly completion: FunctionCompletion;
+    readonly completion?: FunctionCompletion;
+    readonly commitsFailure?: boolean;
   }> {
     const runtime = this.#runtime;
     const execution = new Execution(runtime, call, "Mutation");
     const deployment = await this.#deployments.of(begin.catalog);
-    const { app, catalog } = deployment;
+    const { app } = deployment;
     const now = runtime.clock.now();
-    const transaction = new Transaction({
+    const transaction = this.#begin(begin, deployment, now);
+    const effects = (): TransactionEffects => ({ readSet: transaction.readSet(), writeSet: transaction.writeSet() });
+    const run = (): Promise<FunctionOutcome> =>
+      this.#outcome(async () => {
+        const found = resolveFunction(app, call.path, "Mutation", call.visibility);
+        if (app === null) throw new Error("a function was found without an app");
+        const { identity, context, job } = call;
+        const own =
+          job === undefined || context.scheduledFunctionId === null ? {} : { ownJob: context.scheduledFunctionId };
+        return runDatabaseFunction(
+          {
+            runtime,
+            deployment: { ...deployment, app },
+            transaction,
+            identity,
+            context,
+            now,
+            depth: 0,
+            journal: null,
+            ...own,
+          },
+          found,
+          call.args,
+        );
+      });
+    const { job } = call;
+    const context = { runtime, deployment, transaction, now };
+    const result = job === undefined ? await run() : await runAsJob(this.#work.jobs, context, job as IndexKey, run);
+    if (result === null) return { outcome: { ok: true, value: "null", logLines: [] }, effects: effects() };
+    const outcome = withWarnings(result, { call, transaction, limits: runtime.limits, now: runtime.clock.now() });
+    return {
+      outcome,
+      effects: effects(),
+      completion: execution.completion(outcome, { usage: usageOf(transaction) }),
+      ...(job === undefined ? {} : { commitsFailure: true }),
+    };
+  }
+
+  /** What the backend itself does in a transaction. */
+  async executeSystem(
+    { op, args }: SystemCall,
+    begin: TransactionBegin,
+  ): Promise<{ readonly answer: JsonValue; readonly effects: TransactionEffects }> {
+    const mutation = ownValue(this.#work.mutations, op);
+    if (mutation === undefined) throw badRequest("UnknownOperation", `The Transactor knows no operation ${op}.`);
+    const deployment = await this.#deployments.of(begin.catalog);
+    const now = this.#runtime.clock.now();
+    const transaction = this.#begin(begin, deployment, now);
+    const answer = await mutation({ runtime: this.#runtime, deployment, transaction, now }, args);
+    return { answer, effects: { readSet: transaction.readSet(), writeSet: transaction.writeSet() } };
+  }
+
+  /** What is to be done about a job, as of a moment that may be over when it is done. */
+  async lookAtJob(key: IndexKey, begin: Pick<TransactionBegin, "reader" | "catalog">): Promise<RunnableView> {
+    const deployment = await this.#deployments.of(begin.catalog);
+    const view = await lookAtJob(this.#work.jobs, deployment, begin.reader, key, this.#runtime.clock.now());
+    if (view.kind === "over" || view.kind === "change") return view;
+    const requestId = toHex(this.#runtime.random.bytes(8)).toLowerCase();
+    const { path, args, context } = view.run;
+    return {
+      ...view,
+      call: { path, args, identity: { kind: "system" }, context: { ...context, requestId }, visibility: "internal" },
+    };
+  }
+
+  #begin(begin: TransactionBegin, deployment: Deployment, now: number): Transaction {
+    const runtime = this.#runtime;
+    const { app, catalog } = deployment;
+    return new Transaction({
       kind: "mutation",
       reader: begin.reader,
       catalog,
@@ -50,22 +128,6 @@ export class MutationExecutor {
       cursors: runtime.cursors,
       allocateTable: (component, name) => begin.allocateTable(component, name),
     });
-    const result = await this.#outcome(async () => {
-      const found = resolveFunction(app, call.path, "Mutation", call.visibility);
-      if (app === null) throw new Error("a function was found without an app");
-      const { identity, context } = call;
-      return runDatabaseFunction(
-        { runtime, deployment: { ...deployment, app }, transaction, identity, context, now, depth: 0, journal: null },
-        found,
-        call.args,
-      );
-    });
-    const outcome = withWarnings(result, { call, transaction, limits: runtime.limits, now: runtime.clock.now() });
-    return {
-      outcome,
-      effects: { readSet: transaction.readSet(), writeSet: transaction.writeSet() },
-      completion: execution.completion(outcome, { usage: usageOf(transaction) }),
-    };
   }
 
   async #outcome(run: () => Promise<FunctionOutcome>): Promise<FunctionOutcome> {

@@ -6,7 +6,7 @@ import type { ReadSet } from "../../engine/read-set.ts";
 import type { FunctionCall, FunctionOutcome } from "../../protocol/execution.ts";
 import type { UsageStats } from "../../protocol/function-log.ts";
 import { badRequest, CodedError } from "../../shared/coded-error.ts";
-import type { CurrentDeployment } from "../code/deployments.ts";
+import type { CurrentDeployment, Deployment } from "../code/deployments.ts";
 import { userAttributes } from "../../auth/identity.ts";
 import { runDatabaseFunction, NeedsSnapshotError } from "./database-execution.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
@@ -63,7 +63,7 @@ export class QueryRunner {
         execution.completed(cached.outcome, { cachedResult: true });
         return cached;
       }
-      const run = () => this.#runUntilConsistent(call, at, journal);
+      const run = () => this.#untilConsistent(at, (pinned) => this.#runOnce(call, pinned, journal));
       // An action's own queries are bounded by its pending operations and must not wait for strangers; and when the
       // action ends first, the platform drops them, and nobody would give their turns back.
       const admitted = call.context.caller === "Action" ? run() : this.#runtime.admission.queries.admit(run);
@@ -83,11 +83,22 @@ export class QueryRunner {
     return { outcome, readSet, readsIdentity, ts: found.ts };
   }
 
-  async #runUntilConsistent(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<MeasuredResult> {
+  /** For the backend itself: what it sees at the newest snapshot. `read` may be asked more than once. */
+  look<T>(read: (transaction: Transaction, deployment: Deployment) => Promise<T>): Promise<T> {
+    return this.#untilConsistent(null, async (at) => {
+      const deployment = await this.#deployments.current();
+      const { snapshot, transaction } = this.#begin(deployment, at, this.#runtime.clock.now());
+      const result = await read(transaction, deployment);
+      await snapshot.verify();
+      return result;
+    });
+  }
+
+  async #untilConsistent<T>(at: Timestamp | null, run: (at: Timestamp | null) => Promise<T>): Promise<T> {
     let pinned = at;
     for (let round = 0; round < MAX_ROUNDS; round++) {
       try {
-        return await this.#runOnce(call, pinned, journal);
+        return await run(pinned);
       } catch (error) {
         if (error instanceof CatalogChangedError) this.#deployments.expire();
         else if (error instanceof NeedsSnapshotError) pinned = await this.latest();
@@ -121,20 +132,9 @@ export class QueryRunner {
   async #runOnce(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<MeasuredResult> {
     const deployment = await this.#deployments.current();
     const { app, catalog } = deployment;
-    const snapshot = new PinnedSnapshot(this.#persistence, catalog.ts, at, this.#memory);
     const runtime = this.#runtime;
     const now = runtime.clock.now();
-    const transaction = new Transaction({
-      kind: "query",
-      reader: snapshot,
-      catalog,
-      schemas: (component) => app?.schema(component) ?? null,
-      now,
-      random: runtime.random,
-      limits: runtime.limits.transaction,
-      limitNotes: runtime.limits.transactionNotes,
-      cursors: runtime.cursors,
-    });
+    const { snapshot, transaction } = this.#begin(deployment, at, now);
     let readsIdentity = false;
     const observed = { time: false, randomness: false };
     const result = await this.#outcome(async () => {
@@ -172,6 +172,26 @@ export class QueryRunner {
       this.#memory.store(queryKey(call, journal), run, head);
     }
     return { outcome, readSet, ts, readsIdentity, usage: usageOf(transaction) };
+  }
+
+  #begin({ app, catalog }: Deployment, at: Timestamp | null, now: number) {
+    const runtime = this.#runtime;
+    const snapshot = new PinnedSnapshot(this.#persistence, catalog.ts, at, {
+      memory: this.#memory,
+      textIndexes: runtime.textIndexes,
+    });
+    const transaction = new Transaction({
+      kind: "query",
+      reader: snapshot,
+      catalog,
+      schemas: (component) => app?.schema(component) ?? null,
+      now,
+      random: runtime.random,
+      limits: runtime.limits.transaction,
+      limitNotes: runtime.limits.transactionNotes,
+      cursors: runtime.cursors,
+    });
+    return { snapshot, transaction };
   }
 
   async #outcome(run: () => Promise<FunctionOutcome>): Promise<FunctionOutcome> {

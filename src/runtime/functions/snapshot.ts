@@ -1,9 +1,21 @@
-import type { Head, Persistence, Read, ReadResult } from "../../engine/persistence.ts";
+import type { IndexAddress, SearchDefinition } from "../../engine/derived-index.ts";
+import type { InternalId, TableId } from "../../engine/names.ts";
+import type { Head, Persistence, Read, ReadResult, StoredDocument } from "../../engine/persistence.ts";
 import { OutOfRetentionError } from "../../engine/persistence.ts";
 import { CatalogChangedError, type SnapshotReader } from "../../engine/snapshot-reader.ts";
+import type { TextQuery } from "../../engine/text/score.ts";
+import {
+  NO_TEXT_INDEXES,
+  type SnapshotMatches,
+  type TextAnswer,
+  type TextIndexes,
+} from "../../engine/text/text-index.ts";
 import type { Timestamp } from "../../engine/timestamp.ts";
 import type { ReadMemory } from "./read-memory.ts";
 import { CodedError } from "../../shared/coded-error.ts";
+
+/** No index is behind it. */
+const BEGINNING = 0 as Timestamp;
 
 /**
  * Reader of a query: the first read brings the head and the rows in one round trip and pins the snapshot to that
@@ -14,6 +26,7 @@ import { CodedError } from "../../shared/coded-error.ts";
 export class PinnedSnapshot implements SnapshotReader {
   readonly #persistence: Persistence;
   readonly #memory: ReadMemory | null;
+  readonly #textIndexes: TextIndexes;
   readonly #catalogTs: Timestamp;
   #ts: Timestamp | null;
   /** The head that the first read brought; its catalog is the one the query began with. */
@@ -23,7 +36,16 @@ export class PinnedSnapshot implements SnapshotReader {
   /** The pinning read, which later ones wait for. */
   #pinning: Promise<unknown> | null = null;
 
-  constructor(persistence: Persistence, catalogTs: Timestamp, at: Timestamp | null, memory: ReadMemory | null = null) {
+  constructor(
+    persistence: Persistence,
+    catalogTs: Timestamp,
+    at: Timestamp | null,
+    {
+      memory = null,
+      textIndexes = NO_TEXT_INDEXES,
+    }: { readonly memory?: ReadMemory | null; readonly textIndexes?: TextIndexes } = {},
+  ) {
+    this.#textIndexes = textIndexes;
     this.#persistence = persistence;
     this.#memory = memory;
     this.#catalogTs = catalogTs;
@@ -61,6 +83,41 @@ export class PinnedSnapshot implements SnapshotReader {
     const results = (await turn.done).slice(offset, offset + reads.length);
     // The port answers in the order asked, one result per read.
     return results as unknown as { readonly [I in keyof R]: ReadResult<R[I]> };
+  }
+
+  /**
+   * Not pinned yet, the documents of the first hits pin it: one round trip to the database, and no other if nothing
+   * was committed that the index had not seen.
+   */
+  async search(
+    index: IndexAddress<SearchDefinition>,
+    query: TextQuery,
+    limit: number,
+    wanted: number,
+  ): Promise<SnapshotMatches> {
+    const { tableId } = index;
+    let documents: ReadonlyMap<InternalId, StoredDocument | null> = new Map();
+    let answer: TextAnswer | null = null;
+    if (this.#ts === null && this.#textIndexes.isSettled(index)) {
+      answer = await this.#textIndexes.search(index, query, limit, BEGINNING);
+      documents = await this.#documents(
+        tableId,
+        answer.hits.slice(0, wanted).map(({ id }) => id),
+      );
+    }
+    const ts = await this.pin();
+    if (answer === null || answer.ts !== ts) answer = await this.#textIndexes.search(index, query, limit, ts);
+    const changed = await this.#documents(tableId, answer.changed);
+    return { hits: answer.hits, more: answer.more, statistics: answer.statistics, changed, documents };
+  }
+
+  async #documents(
+    tableId: TableId,
+    ids: readonly InternalId[],
+  ): Promise<ReadonlyMap<InternalId, StoredDocument | null>> {
+    if (ids.length === 0) return new Map();
+    const documents = await this.read(ids.map((id) => ({ kind: "get" as const, tableId, id })));
+    return new Map(ids.map((id, i) => [id, documents[i] ?? null]));
   }
 
   #startTurn(): { reads: Read[]; done: Promise<readonly ReadResult[]> } {

@@ -1,7 +1,10 @@
+import type { BlobHead, SyscallResponse } from "../../protocol/invocation.ts";
 import type { Call } from "./call.ts";
 import { actionOnly } from "./forbidden.ts";
+import { charge } from "./memory-globals.ts";
 import { RealRequest, RealResponse } from "./originals.ts";
 import { currentCall } from "./running.ts";
+import { rejection } from "./syscall-response.ts";
 
 type Arguments = Readonly<Record<string, unknown>>;
 type JsSyscall = (args: Arguments) => unknown;
@@ -56,9 +59,10 @@ async function storeBlob({ blob, options }: Arguments): Promise<string> {
     );
   }
   const sha256 = (options as { sha256?: string } | undefined)?.sha256 ?? null;
+  const head: BlobHead = { size: blob.size, contentType: blob.type === "" ? null : blob.type, sha256 };
   const finish = call.beginOperation("storageStore");
   try {
-    return await call.host.storeBlob(await blob.arrayBuffer(), blob.type === "" ? null : blob.type, sha256);
+    return resultOf(await call.host.storeBlob(JSON.stringify(head), blob.stream())) as string;
   } finally {
     finish();
   }
@@ -71,9 +75,21 @@ async function getBlob({ storageId }: Arguments): Promise<Blob | null> {
   }
   const finish = call.beginOperation("storageGet");
   try {
-    const stored = await call.host.getBlob(storageId);
-    return stored === null ? null : new Blob([stored.bytes], { type: stored.contentType ?? "" });
+    const { answer, bytes } = await call.host.getBlob(storageId);
+    const head = resultOf(answer) as BlobHead | null;
+    if (head === null || bytes === null) return null;
+    const memory = charge(head.size);
+    const blob = new Blob([await new RealResponse(bytes).arrayBuffer()], { type: head.contentType ?? "" });
+    memory?.keep(head.size, blob);
+    return blob;
   } finally {
     finish();
   }
+}
+
+/** The host's answer is its own; the types are those of the protocol. */
+function resultOf(text: string): unknown {
+  const response: SyscallResponse = JSON.parse(text);
+  if (!response.ok) throw rejection(response);
+  return JSON.parse(response.result);
 }

@@ -63,7 +63,7 @@ function collectGarbage(): void {
 }
 
 /** Asks the running call for memory before it is taken; throws when its limit is passed, and the call is lost then. */
-function charge(bytes: number): MemoryAccount | undefined {
+export function charge(bytes: number): MemoryAccount | undefined {
   const call = currentCall();
   if (call === undefined || call.memory.admits(bytes)) return call?.memory;
   const { memoryBytes, notes } = call.invocation.limits;

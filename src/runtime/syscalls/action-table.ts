@@ -1,4 +1,4 @@
-import { badRequest, notAvailableYet } from "../../shared/coded-error.ts";
+import { badRequest } from "../../shared/coded-error.ts";
 import type { JsonValue } from "../../shared/json.ts";
 import type { FunctionCall, FunctionOutcome } from "../../protocol/execution.ts";
 import { type Identity, NO_IDENTITY, isPrivileged } from "../../protocol/identity.ts";
@@ -9,7 +9,10 @@ import { resolveAddress } from "../functions/reference.ts";
 import { SyscallArguments } from "./arguments.ts";
 import { getUserIdentity } from "./auth.ts";
 import { checkDepth, createFunctionHandle } from "./functions.ts";
+import { cancelFromAction, scheduleFromAction, scheduleInAction } from "./schedule.ts";
 import { deploymentMetadata, functionMetadata, requestMetadata } from "./meta.ts";
+import { vectorSearch } from "./vector-search.ts";
+import { STORAGE_ACTION_SYSCALLS } from "./storage-in-actions.ts";
 
 /** Answers with the JSON text of the result. */
 export type ActionSyscall = (execution: ActionExecution, args: JsonValue) => Promise<string>;
@@ -45,7 +48,7 @@ async function run(
     case "runQuery":
       return (await execution.queries.run(call, null, null)).outcome;
     case "runMutation":
-      return execution.committer.runMutation({ ...call, v: 1, idempotency: null });
+      return execution.committer.runMutation({ ...call, v: 1, idempotency: execution.idempotency ?? null });
     case "runAction":
       checkDepth(depth + 1, execution.runtime.limits);
       return execution.actions.run(call, depth + 1);
@@ -60,10 +63,6 @@ function forwardedIdentity(identity: Identity, from: FunctionPath, to: FunctionP
   if (from.component === "" && to.component === "") return identity;
   if (identity.kind === "admin") return { ...identity, actingAs: null };
   return isPrivileged(identity) ? identity : NO_IDENTITY;
-}
-
-function missing(feature: string): ActionSyscall {
-  return () => Promise.reject(notAvailableYet(feature));
 }
 
 /** Every async operation of actions (`abi.md` §2.4). */
@@ -96,11 +95,9 @@ export const actionSyscalls: Readonly<Record<string, ActionSyscall>> = {
           "Deploy to Convex Cloud, or call your model provider directly with your own API key.",
       ),
     ),
-  "1.0/actions/schedule": missing("ctx.scheduler"),
-  "1.0/actions/cancel_job": missing("ctx.scheduler"),
-  "1.0/actions/vectorSearch": missing("ctx.vectorSearch"),
-  "1.0/storageGetUrl": missing("ctx.storage"),
-  "1.0/storageGetMetadata": missing("ctx.storage"),
-  "1.0/storageGenerateUploadUrl": missing("ctx.storage"),
-  "1.0/storageDelete": missing("ctx.storage"),
+  "1.0/actions/schedule": scheduleFromAction,
+  "1.0/actions/cancel_job": cancelFromAction,
+  "1.0/schedule": scheduleInAction,
+  "1.0/actions/vectorSearch": vectorSearch,
+  ...STORAGE_ACTION_SYSCALLS,
 };

@@ -2,7 +2,7 @@ import { METRICS, type TransactionLimits } from "../../engine/limits.ts";
 import { type JsonValue, isJsonObject } from "../../shared/json.ts";
 import type { SyscallArguments } from "./arguments.ts";
 
-/** `transactionLimits` of a nested call: what it may use at most. Members about files limit nothing here. */
+/** `transactionLimits` of a nested call: what it may use at most. */
 export function parseBudget(args: SyscallArguments): Partial<TransactionLimits> {
   const json: JsonValue = args.value("transactionLimits") ?? {};
   if (!isJsonObject(json)) throw args.invalid("transactionLimits", "expected an object");

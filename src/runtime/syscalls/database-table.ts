@@ -1,18 +1,15 @@
 import type { JsonValue } from "../../shared/json.ts";
-import { notAvailableYet } from "../../shared/coded-error.ts";
 import type { DatabaseExecution } from "../functions/database-execution.ts";
 import { getUserIdentity, signJwt } from "./auth.ts";
 import { createFunctionHandle, runUdf } from "./functions.ts";
 import { deploymentMetadata, functionMetadata, requestMetadata } from "./meta.ts";
 import { DOCUMENT_SYSCALLS } from "./db.ts";
+import { cancelJob, schedule } from "./schedule.ts";
 import { QUERY_SYSCALLS } from "./query.ts";
+import { STORAGE_SYSCALLS } from "./storage.ts";
 
 /** Answers with the JSON text of the result. */
 export type DatabaseSyscall = (execution: DatabaseExecution, args: JsonValue) => Promise<string>;
-
-function missing(feature: string): DatabaseSyscall {
-  return () => Promise.reject(notAvailableYet(feature));
-}
 
 const own: Record<string, DatabaseSyscall> = {
   "1.0/runUdf": runUdf,
@@ -34,14 +31,8 @@ const own: Record<string, DatabaseSyscall> = {
   // Variables are resolved when a log is emitted; there is no audit log to emit to (`abi.md` §2.3.7).
   "1.0/auditLog": () => Promise.resolve("null"),
   "1.0/signJwt": signJwt,
-  "1.0/schedule": missing("ctx.scheduler"),
-  "1.0/cancel_job": missing("ctx.scheduler"),
-  "1.0/storageGetUrl": missing("ctx.storage"),
-  "1.0/storageGetMetadata": missing("ctx.storage"),
-  "1.0/storageGenerateUploadUrl": missing("ctx.storage"),
-  "1.0/storageDelete": missing("ctx.storage"),
-  "1.0/storageStore": missing("ctx.storage"),
-  "1.0/storageGet": missing("ctx.storage"),
+  "1.0/schedule": schedule,
+  "1.0/cancel_job": cancelJob,
 };
 
 const database: Record<string, DatabaseSyscall> = Object.fromEntries(
@@ -52,4 +43,8 @@ const database: Record<string, DatabaseSyscall> = Object.fromEntries(
 );
 
 /** Every async operation of queries and mutations (`abi.md` §2.3). */
-export const databaseSyscalls: Readonly<Record<string, DatabaseSyscall>> = { ...database, ...own };
+export const databaseSyscalls: Readonly<Record<string, DatabaseSyscall>> = {
+  ...database,
+  ...own,
+  ...STORAGE_SYSCALLS,
+};

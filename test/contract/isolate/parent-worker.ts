@@ -1,6 +1,6 @@
 /** The backend's side of an isolate, scripted: loads user modules and hands out capabilities over a toy database. */
 import { RpcTarget, WorkerEntrypoint } from "cloudflare:workers";
-import type { SyscallRequest, SyscallResponse } from "../../../src/protocol/invocation.ts";
+import type { BlobHead, SyscallRequest, SyscallResponse } from "../../../src/protocol/invocation.ts";
 
 export interface LoadRequest {
   readonly id: string;
@@ -50,7 +50,7 @@ const hosts = new Map<string, Host>();
 class Host extends RpcTarget {
   readonly batches: SyscallRequest[][] = [];
   readonly logs: unknown[] = [];
-  readonly blobs = new Map<string, { bytes: ArrayBuffer; contentType: string | null }>();
+  readonly blobs = new Map<string, { head: string; bytes: Uint8Array<ArrayBuffer> }>();
   documents: Record<string, Document[]>;
   tableFetches = 0;
   mostPending = 0;
@@ -99,14 +99,19 @@ class Host extends RpcTarget {
 
   async finished(): Promise<void> {}
 
-  async storeBlob(bytes: ArrayBuffer, contentType: string | null, sha256: string | null): Promise<string> {
+  async storeBlob(head: string, bytes: ReadableStream<Uint8Array>): Promise<string> {
+    const { sha256 } = JSON.parse(head) as BlobHead;
     const id = `blob${this.blobs.size}:${sha256 ?? "unchecked"}`;
-    this.blobs.set(id, { bytes, contentType });
-    return id;
+    this.blobs.set(id, { head, bytes: new Uint8Array(await new Response(bytes).arrayBuffer()) });
+    return JSON.stringify({ ok: true, result: JSON.stringify(id) });
   }
 
-  async getBlob(id: string): Promise<{ bytes: ArrayBuffer; contentType: string | null } | null> {
-    return this.blobs.get(id) ?? null;
+  async getBlob(id: string): Promise<{ answer: string; bytes: ReadableStream<Uint8Array> | null }> {
+    const blob = this.blobs.get(id);
+    return {
+      answer: JSON.stringify({ ok: true, result: blob?.head ?? "null" }),
+      bytes: blob === undefined ? null : new Blob([blob.bytes]).stream(),
+    };
   }
 
   async #answer(op: string, args: Json): Promise<unknown> {

@@ -172,6 +172,10 @@ test("E-F-18 beyond 80 % of a limit there is a warning, at 75 % for index ranges
     bytesWritten: 13_421_773,
     functionsScheduled: 800,
     scheduledFunctionArgsBytes: 16_777_217,
+    filesWritten: 0,
+    fileWriteBytes: 0,
+    filesRead: 0,
+    fileReadBytes: 0,
   };
   expect(usageWarnings(used, DEFAULT_TRANSACTION_LIMITS)).toEqual([
     {

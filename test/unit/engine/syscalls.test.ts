@@ -178,13 +178,13 @@ test("P-F-20 the metrics of a transaction have all members of the package's type
     documentsWritten: { used: 1, remaining: 15_999 },
     documentsRead: { used: 0, remaining: 32_000 },
     databaseQueries: { used: 0, remaining: 4096 },
-    filesRead: { used: 0, remaining: 0 },
+    filesRead: { used: 0, remaining: 100 },
   });
   expect(Object.keys(metrics as object).length).toBe(11);
 });
 
 test("SUB7 a budget takes the metrics it knows and refuses what is no number", () => {
   const parse = (transactionLimits: JsonObject) => parseBudget(new SyscallArguments({ transactionLimits }, "runUdf"));
-  expect(parse({ documentsRead: 5, filesRead: 1, bytesRead: null })).toEqual({ documentsRead: 5 });
+  expect(parse({ documentsRead: 5, filesRead: 1, bytesRead: null })).toEqual({ documentsRead: 5, filesRead: 1 });
   expect(() => parse({ bytesRead: "1" })).toThrow("Invalid argument `transactionLimits` for `runUdf`");
 });

@@ -86,6 +86,8 @@ const ARGUMENTS: Readonly<Record<string, unknown>> = {
   "_system/cli/queryTable": { tableName: "messages" },
   "_system/cli/queryEnvironmentVariables:get": { name: "A" },
   "_system/cli/queryImport": { importId: "x" },
+  "_system/frontend/listCronJobRuns": { cronId: "x" },
+  "_system/frontend/paginatedScheduledJobs": PAGE,
 };
 
 const id = "0123456789ABCDEF0123456789ABCDEF";
@@ -124,6 +126,10 @@ const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
   "_system/cli/exports:getLatest": [],
   "_system/frontend/components:list": ["code"],
   "_system/frontend/getSchemas": ["code"],
+  // Of tables of their own, which do not exist here.
+  "_system/frontend/listCronJobs": [],
+  "_system/frontend/listCronJobRuns": [],
+  "_system/frontend/paginatedScheduledJobs": [],
 };
 
 describe.each([...SYSTEM_QUERIES.keys()])("%s", (path) => {
