@@ -40,6 +40,7 @@ function request(workload: Workload, stored: number): Request {
     case "get":
       return post("/get", ids, "quick brown");
     case "list":
+    case "unchanged":
       return post(
         "/list",
         range(Math.min(1000, channels)).map((i) => ({ channel: `channel ${(i * 7919) % channels}` })),

@@ -11,6 +11,8 @@ export interface Rounds {
 
 export interface Compared {
   readonly workload: Workload;
+  /** Convection keeps nothing in memory. */
+  readonly bare?: boolean;
   readonly connections: number;
   readonly baseline: Figures;
   readonly convection: Figures;

@@ -1,6 +1,7 @@
 import { join } from "node:path";
-import { startBackend } from "../test/support/backend.ts";
+import { startBackend, type StartOptions } from "../test/support/backend.ts";
 import { chunks, counterName, COUNTERS, message, MESSAGES_PER_CHANNEL, range } from "./data.ts";
+import { NONCE } from "./load.ts";
 import { type Request, send, type Target, type Workload } from "./target.ts";
 
 export const BENCH_APP = join(import.meta.dirname, "app");
@@ -20,9 +21,12 @@ export interface ConvectionTarget extends Target {
   executions(name: string): Promise<number>;
 }
 
-/** `convection start` with the app of `bench/app`. `options`: further arguments of the command. */
-export async function startConvection(options: readonly string[] = []): Promise<ConvectionTarget> {
-  const backend = await startBackend({ app: BENCH_APP, args: options });
+/** Settings under which every query is run and every row is read from D1. */
+export const NOTHING_KEPT = { CONVECTION_QUERY_CACHE_BYTES: "0", CONVECTION_ROW_CACHE_BYTES: "0" };
+
+/** `convection start` with the app of `bench/app`. `args`: further arguments of the command. */
+export async function startConvection(options: Pick<StartOptions, "args" | "env"> = {}): Promise<ConvectionTarget> {
+  const backend = await startBackend({ app: BENCH_APP, ...options });
   const url = backend.url.replace(/\/$/, "");
   const messages: string[] = [];
   const counters: string[] = [];
@@ -66,7 +70,8 @@ export async function startConvection(options: readonly string[] = []): Promise<
 function request(workload: Workload, messages: readonly string[], counters: readonly string[]): Request {
   const stored = messages.length;
   const channels = stored / MESSAGES_PER_CHANNEL;
-  const ids = range(Math.min(1000, stored)).map((i) => ({ id: messages[(i * 7919) % stored] }));
+  const ids = range(Math.min(1000, stored)).map((i) => ({ id: messages[(i * 7919) % stored], nonce: Number(NONCE) }));
+  const lists = range(Math.min(1000, channels)).map((i) => ({ channel: `channel ${(i * 7919) % channels}` }));
   switch (workload) {
     case "get":
       return post("query", "messages:get", ids);
@@ -74,8 +79,10 @@ function request(workload: Workload, messages: readonly string[], counters: read
       return post(
         "query",
         "messages:list",
-        range(Math.min(1000, channels)).map((i) => ({ channel: `channel ${(i * 7919) % channels}` })),
+        lists.map((args) => ({ ...args, nonce: Number(NONCE) })),
       );
+    case "unchanged":
+      return post("query", "messages:list", lists);
     case "insert":
       return post(
         "mutation",

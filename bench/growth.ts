@@ -1,4 +1,4 @@
-import { startConvection } from "./convection-target.ts";
+import { NOTHING_KEPT, startConvection } from "./convection-target.ts";
 import type { LoadGenerator } from "./load-generator.ts";
 import { median } from "./statistics.ts";
 
@@ -10,15 +10,15 @@ export interface Growth {
   readonly ratio: number;
 }
 
-/** Two backends, one with few documents and one with many, measured in turn. */
+/** Two backends with nothing in memory, one with few documents and one with many, measured in turn. */
 export async function measureGrowth(
   generator: LoadGenerator,
   documents: readonly [number, number],
   rounds: number,
   milliseconds: number,
 ): Promise<Growth> {
-  await using few = await startConvection();
-  await using many = await startConvection();
+  await using few = await startConvection({ env: NOTHING_KEPT });
+  await using many = await startConvection({ env: NOTHING_KEPT });
   await few.seed(documents[0]);
   await many.seed(documents[1]);
   const p50s: [number, number][] = [];

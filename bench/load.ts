@@ -5,7 +5,7 @@ export interface LoadJob {
   readonly url: string;
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
-  /** Sent in turn, from the first again when all were sent. */
+  /** Sent in turn, from the first again when all were sent. `NONCE` in them is another number in every request. */
   readonly bodies: readonly string[];
   /** Every answer must contain it. */
   readonly expect: string;
@@ -24,12 +24,20 @@ export interface LoadResult {
   readonly failures: readonly string[];
 }
 
+/** A number that every request has for itself, so that no answer can be one that was given before. */
+export const NONCE = "1000000000";
+
 const FAILURES_KEPT = 3;
+
+let nonce = Number(NONCE);
 
 /** Sends requests for the given time, then waits for those under way: everything sent is answered or a failure. */
 export async function load(job: LoadJob): Promise<LoadResult> {
   const url = new URL(job.url);
-  const requests = job.bodies.map((body) => requestBytes(url, job, body));
+  const requests = job.bodies.map((body) => {
+    const bytes = requestBytes(url, job, body);
+    return { bytes, nonceAt: bytes.lastIndexOf(NONCE) };
+  });
   const latencies: number[] = [];
   const failures: string[] = [];
   let next = 0;
@@ -44,9 +52,10 @@ export async function load(job: LoadJob): Promise<LoadResult> {
       while (performance.now() < end) {
         const request = requests[next++ % requests.length];
         if (request === undefined) throw new Error("a job has at least one body");
+        const message = request.nonceAt === -1 ? request.bytes : withNonce(request.bytes, request.nonceAt);
         const sent = performance.now();
         // oxlint-disable-next-line no-await-in-loop -- a connection has one request under way
-        const { status, body } = await connection.exchange(request);
+        const { status, body } = await connection.exchange(message);
         if (status === 200 && body.includes(job.expect)) latencies.push(performance.now() - sent);
         else if (failures.length < FAILURES_KEPT) failures.push(`${status} ${body.slice(0, 500)}`);
         bytes += body.length;
@@ -65,6 +74,13 @@ export async function load(job: LoadJob): Promise<LoadResult> {
     bytesPerAnswer: answered === 0 ? 0 : bytes / answered,
     failures,
   };
+}
+
+/** A copy: the socket may still have to send the one before. */
+function withNonce(request: Buffer, at: number): Buffer {
+  const copy = Buffer.from(request);
+  copy.write(String(++nonce), at, "latin1");
+  return copy;
 }
 
 function requestBytes(url: URL, job: LoadJob, body: string): Buffer {

@@ -13,7 +13,7 @@ const workerMap = new TraceMap(readFileSync(join(import.meta.dirname, "../dist/w
 const [workload = "list", connections = "32", seconds = "3"] = process.argv.slice(2);
 if (!isWorkload(workload)) throw new Error(`no such workload: ${workload}`);
 const port = await freePort();
-await using convection = await startConvection(["--inspector-port", String(port)]);
+await using convection = await startConvection({ args: ["--inspector-port", String(port)] });
 await using generator = new LoadGenerator();
 await convection.seed(1000);
 const job = { ...convection.request(workload), url: convection.url, connections: Number(connections) };
@@ -51,7 +51,7 @@ function report(title: string, profile: CpuProfile, calls: number): void {
     ["with callees", inclusive],
   ] as const) {
     console.log(`-- ${heading}`);
-    for (const [name, time] of [...times].toSorted((a, b) => b[1] - a[1]).slice(0, 45)) {
+    for (const [name, time] of [...times].toSorted((a, b) => b[1] - a[1]).slice(0, 60)) {
       console.log(`${(time / calls).toFixed(1).padStart(8)}  ${name}`);
     }
   }

@@ -1,29 +1,22 @@
 // `npm run bench`: the same work at a hand-written Worker and at Convection, alternating in one run, into RESULTS.md.
-// `--quick`: less of everything, printed only. `--only get,list`: these workloads alone, printed only.
+// `--quick`: less of everything, printed only. `--only get,list`: these alone, printed only; besides the workloads there
+// are `bare` (reads with nothing in memory), `growth` and `costs`.
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "../scripts/build.ts";
 import { startBaseline } from "./baseline-target.ts";
 import { compare, type Compared } from "./comparison.ts";
-import { startConvection } from "./convection-target.ts";
+import { NOTHING_KEPT, startConvection } from "./convection-target.ts";
 import { measureCosts } from "./costs.ts";
 import { measureGrowth } from "./growth.ts";
 import { type FilePlan, type FileSpeed, measureFiles } from "./files.ts";
 import { LoadGenerator } from "./load-generator.ts";
 import { measureNodeActions } from "./node-actions.ts";
-import {
-  fileLines,
-  markdown,
-  nodeActionLines,
-  type Report,
-  schedulingLines,
-  syncLines,
-  writeReport,
-} from "./report.ts";
+import { markdown, nodeActionLines, type Report, writeReport } from "./report.ts";
 import { measureScheduling, type SchedulingPlan } from "./scheduling.ts";
 import { measureSearch, type SearchPlan } from "./search.ts";
 import { FULL_SYNC, measureSync, QUICK_SYNC } from "./sync.ts";
-import { isWorkload, WORKLOADS } from "./target.ts";
+import { type Target, WORKLOADS } from "./target.ts";
 
 interface Plan {
   readonly rounds: number;
@@ -52,8 +45,8 @@ const FULL: Plan = {
   },
 };
 const QUICK: Plan = {
-  rounds: 1,
-  warmUpMs: 200,
+  rounds: 2,
+  warmUpMs: 300,
   milliseconds: 200,
   growth: [1000, 3000],
   search: { vectors: 2000, notes: 3000, rounds: 1, milliseconds: 200 },
@@ -67,58 +60,37 @@ const QUICK: Plan = {
   },
 };
 
-/** Has no counterpart in a hand-written Worker, so it is measured by itself. */
-const SCHEDULING = "scheduling";
-const FILES = "files";
+const PARTS = ["bare", "growth", "search", "scheduling", "files", "sync", "costs"] as const;
 
 const { values } = parseArgs({ options: { quick: { type: "boolean" }, only: { type: "string" } } });
 const plan = values.quick === true ? QUICK : FULL;
 const only = values.only?.split(",");
-const others = [SCHEDULING, FILES, "sync"];
-const unknown = only?.find((name) => !isWorkload(name) && !others.includes(name));
-if (unknown !== undefined) {
-  throw new Error(`no such workload: ${unknown}. There are ${[...WORKLOADS, ...others].join(", ")}`);
-}
+const names = [...WORKLOADS, ...PARTS];
+const unknown = only?.find((name) => !names.some((known) => known === name));
+if (unknown !== undefined) throw new Error(`no such part: ${unknown}. There are ${names.join(", ")}`);
+const asked = (name: (typeof names)[number]): boolean => only?.includes(name) ?? true;
 
 await build();
 await using generator = new LoadGenerator();
 const { compared, nodeActions, hotCounter } = await measureSpeed(generator);
-if (only?.includes(SCHEDULING) === true) {
-  console.log(
-    schedulingLines(await measureScheduling(generator, { ...plan.scheduling, rounds: plan.rounds })).join("\n"),
-  );
-}
-const syncPlan = plan === FULL ? FULL_SYNC : QUICK_SYNC;
-if (only?.includes("sync") === true) console.log(syncLines(await measureSync(syncPlan)).join("\n"));
-if (only?.includes(FILES) === true) console.log(fileLines(await filesOfBoth()).join("\n"));
-if (only === undefined) {
-  console.log("growth ...");
-  const growth = await measureGrowth(generator, plan.growth, plan.rounds, plan.milliseconds);
-  console.log("search ...");
-  const search = await measureSearch(generator, plan.search);
-  console.log("scheduling ...");
-  const scheduling = await measureScheduling(generator, { ...plan.scheduling, rounds: plan.rounds });
-  console.log("files ...");
-  const files = await filesOfBoth();
-  console.log("costs ...");
-  const costs = await measureCosts();
-  console.log("sync ...");
-  const sync = await measureSync(syncPlan);
-  const report: Report = {
-    compared,
-    nodeActions,
-    growth,
-    search,
-    scheduling,
-    files,
-    costs,
-    sync,
-    hotCounter,
-    rounds: plan.rounds,
-    milliseconds: plan.milliseconds,
-  };
-  if (plan === FULL) writeReport(join(import.meta.dirname, "RESULTS.md"), report);
-  console.log(markdown(report));
+const { growth: sizes, rounds, milliseconds } = plan;
+const growth = await part("growth", () => measureGrowth(generator, sizes, rounds, milliseconds));
+const search = await part("search", () => measureSearch(generator, plan.search));
+const scheduling = await part("scheduling", () => measureScheduling(generator, { ...plan.scheduling, rounds }));
+const files = await part("files", filesOfBoth);
+const sync = await part("sync", () => measureSync(plan === FULL ? FULL_SYNC : QUICK_SYNC));
+const costs = await part("costs", measureCosts);
+const report: Report = {
+  ...{ compared, nodeActions, growth, search, scheduling, files, sync, costs },
+  ...{ hotCounter, rounds, milliseconds },
+};
+if (plan === FULL && only === undefined) writeReport(join(import.meta.dirname, "RESULTS.md"), report);
+console.log(markdown(report));
+
+async function part<T>(name: (typeof PARTS)[number], measure: () => Promise<T>): Promise<T | null> {
+  if (!asked(name)) return null;
+  console.log(`${name} ...`);
+  return measure();
 }
 
 async function filesOfBoth(): Promise<readonly FileSpeed[]> {
@@ -133,7 +105,7 @@ async function measureSpeed(load: LoadGenerator): Promise<Pick<Report, "compared
   await Promise.all([baseline.seed(1000), convection.seed(1000)]);
   const results: Compared[] = [];
   for (const workload of WORKLOADS) {
-    if (workload === "nodeQuery" || (only !== undefined && !only.includes(workload))) continue;
+    if (workload === "nodeQuery" || !asked(workload)) continue;
     for (const connections of [1, 32]) {
       // oxlint-disable-next-line no-await-in-loop -- one at a time is the point
       const one = await compare(load, { baseline, convection }, workload, connections, plan);
@@ -141,9 +113,9 @@ async function measureSpeed(load: LoadGenerator): Promise<Pick<Report, "compared
       console.log(line(one));
     }
   }
-  const wantsNode = only === undefined || only.includes("nodeQuery");
-  const nodeActions = wantsNode ? await measureNodeActions(load, convection, plan) : undefined;
-  if (nodeActions !== undefined) console.log(nodeActionLines(nodeActions).join("\n"));
+  if (asked("bare")) results.push(...(await measureBare(load, baseline)));
+  const nodeActions = asked("nodeQuery") ? await measureNodeActions(load, convection, plan) : null;
+  if (nodeActions !== null) console.log(nodeActionLines(nodeActions).join("\n"));
   // Both counters were only written by increments, each of which was acknowledged.
   const increments = results.filter(({ workload }) => workload === "modify" || workload === "hot");
   const acknowledged = increments.reduce((sum, { convection: ours }) => sum + ours.answered, 0);
@@ -152,6 +124,20 @@ async function measureSpeed(load: LoadGenerator): Promise<Pick<Report, "compared
   const theirs = increments.reduce((sum, one) => sum + one.baseline.answered, 0);
   if ((await baseline.total()) !== theirs) throw new Error("the baseline lost increments");
   return { compared: results, nodeActions, hotCounter: { acknowledged, stored } };
+}
+
+/** Reads of which every row comes from D1. */
+async function measureBare(load: LoadGenerator, baseline: Target): Promise<Compared[]> {
+  await using convection = await startConvection({ env: NOTHING_KEPT });
+  await convection.seed(1000);
+  const results: Compared[] = [];
+  for (const workload of ["get", "list"] as const) {
+    // oxlint-disable-next-line no-await-in-loop -- one at a time is the point
+    const one = { ...(await compare(load, { baseline, convection }, workload, 32, plan)), bare: true };
+    results.push(one);
+    console.log(`nothing in memory: ${line(one)}`);
+  }
+  return results;
 }
 
 function line({ workload, connections, baseline, convection, ratio, spread }: Compared): string {

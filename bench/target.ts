@@ -4,6 +4,7 @@ import type { LoadJob } from "./load.ts";
 export const WORKLOADS = [
   "get",
   "list",
+  "unchanged",
   "insert",
   "modify",
   "hot",

@@ -20,6 +20,7 @@ import { composeSystem } from "./system-functions.ts";
 import { composeSockets } from "./sockets.ts";
 import { composeTestFunctions } from "./test-functions.ts";
 import { composePush, deployPorts } from "./push.ts";
+import { composeReadMemory } from "./read-memory.ts";
 import { composeCore } from "./runtime.ts";
 import { cancelJob } from "../scheduler/cancel-job.ts";
 import { schedulerClient } from "./scheduler-client.ts";
@@ -49,7 +50,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
   const { settings, identity, persistence, runtime, loader, logs } = core;
   const deployments = new Deployments({ persistence, loader, clock, leaseMs: settings.codeLeaseMs });
   const transactor = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME), logs);
-  const queries = new QueryRunner(runtime, deployments, persistence);
+  const queries = new QueryRunner(runtime, deployments, persistence, composeReadMemory(core));
   const uploads = composeUploads(core.files, settings, transactor);
   const actions = new ActionRunner(runtime, deployments, queries, transactor, uploads);
   const system = composeSystem(core, deployments);

@@ -196,6 +196,16 @@ export interface CommitBatch {
   readonly due?: readonly DueChange[];
 }
 
+/** What became of the database since a head was read. */
+export interface HeadProgress {
+  readonly head: Head;
+  /**
+   * Everything committed after that head, oldest first. `null` when it can't be told: too much, no longer kept, or the
+   * database is another one's descendant (a backup was restored).
+   */
+  readonly transactions: readonly LoggedTransaction[] | null;
+}
+
 /** The head was not what the batch expected: nothing was stored, another writer owns the database. */
 export class FencedError extends Error {
   override readonly name = "FencedError";
@@ -235,6 +245,9 @@ export interface Persistence {
    * `OutOfRetentionError` when `after` is older than `retainedFrom`: transactions in between may be gone.
    */
   log(after: Timestamp, limit: number): Promise<readonly LoggedTransaction[]>;
+
+  /** The head and what led to it from `since`, in one round trip unless the writer changed. */
+  follow(since: Head): Promise<HeadProgress>;
 
   /** Found for at least two days after it was recorded. */
   outcome(sessionId: string, requestId: string): Promise<RecordedOutcome | null>;

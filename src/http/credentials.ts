@@ -10,7 +10,8 @@ import type { HttpServices } from "./services.ts";
 
 /** What the request claims, well formed and not yet believed. */
 export function credentialsOf(c: HttpContext): Credentials {
-  return parseAuthorization(c.req.header("authorization") ?? null, c.req.query("adminKey") ?? null);
+  const queryKey = c.req.url.includes("?") ? c.req.query("adminKey") : undefined;
+  return parseAuthorization(c.req.header("authorization") ?? null, queryKey ?? null);
 }
 
 /** Identity of a request to an endpoint that only admins may use. */

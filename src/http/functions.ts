@@ -107,7 +107,7 @@ export function functionRoutes(services: HttpServices): Hono<HttpEnv> {
     const credentials = credentialsOf(c);
     const body = await readJson(c.req.raw, anyFunctionBody, settings.functionBodyBytes);
     const identity = requireAdmin(await authenticateRequest(credentials, services));
-    const format = responseFormat(body.format, defaultFormat(c.var.client));
+    const format = responseFormat(body.format, defaultFormat(c.get("client")));
     const path = calledPath(body.path, body.componentPath ?? "");
     return runAny(c, { path, args: argumentsText(body.args), format }, identity);
   });
@@ -134,7 +134,7 @@ export function functionRoutes(services: HttpServices): Hono<HttpEnv> {
 
   function bodyOf(c: HttpContext, outcome: FunctionOutcome, format: ValueFormat, identity: Identity): string {
     const redact = settings.redactErrors && !isPrivileged(identity);
-    return outcomeBody(outcome, { format, requestId: c.var.requestId, redact });
+    return outcomeBody(outcome, { format, requestId: c.get("requestId"), redact });
   }
 
   return app;
@@ -142,7 +142,7 @@ export function functionRoutes(services: HttpServices): Hono<HttpEnv> {
 
 function checkCall(c: HttpContext, body: FunctionCallBody): CheckedCall {
   const path = calledPath(body.path, "");
-  const format = responseFormat(body.format, defaultFormat(c.var.client));
+  const format = responseFormat(body.format, defaultFormat(c.get("client")));
   return { path, args: argumentsText(body.args), format };
 }
 
@@ -152,7 +152,7 @@ function functionCall(c: HttpContext, call: CheckedCall, identity: Identity): Fu
     path: call.path.path,
     args: call.args,
     identity,
-    context: requestContext(c.req.raw.headers, c.var.requestId),
+    context: requestContext(c.req.raw.headers, c.get("requestId")),
     visibility: isPrivileged(identity) ? "internal" : "public",
   };
 }

@@ -24,7 +24,7 @@ export async function answerByHttpAction(c: HttpContext, services: HttpServices,
   const answer = await services.httpActions.serve(seenRequest(request, base, limit), {
     identity,
     identityError,
-    context: requestContext(request.headers, c.var.requestId),
+    context: requestContext(request.headers, c.get("requestId")),
   });
   switch (answer.kind) {
     case "disabled":
@@ -33,7 +33,7 @@ export async function answerByHttpAction(c: HttpContext, services: HttpServices,
       return c.text("No matching routes found", 404);
     case "failed": {
       const redact = services.settings.redactErrors && !isPrivileged(identity);
-      return c.json(failureBody(answer.failure, c.var.requestId, redact), 500);
+      return c.json(failureBody(answer.failure, c.get("requestId"), redact), 500);
     }
     case "response":
       return request.method === "HEAD" ? new Response(null, answer.response) : answer.response;

@@ -27,7 +27,7 @@ export function logRoutes(services: HttpServices): Hono<HttpEnv> {
       await adminOf(c, services);
       const only = await clientFilter(c);
       const batch = await logs.read({ cursor: cursorOf(c), holdMs: settings.logHoldMs, ...(only && { only }) });
-      const line = STRUCTURED_CLIENTS.has(c.var.client?.client ?? "") ? structuredLine : logLineText;
+      const line = STRUCTURED_CLIENTS.has(c.get("client")?.client ?? "") ? structuredLine : logLineText;
       return c.json({ entries: batch.entries.map((entry) => entryJson(entry, line)), newCursor: batch.newCursor });
     });
 

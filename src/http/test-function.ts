@@ -20,18 +20,18 @@ export function testFunctionRoutes(services: HttpServices): Hono<HttpEnv> {
     if (credentials.kind !== "none") requireAdmin(await authenticate(credentials, services));
     const body = await readJson(c.req.raw, testFunctionBody, settings.functionBodyBytes);
     const identity = requireAdmin(await authenticate(parseAdminKey(body.adminKey), services));
-    const format = responseFormat(body.format, defaultFormat(c.var.client));
+    const format = responseFormat(body.format, defaultFormat(c.get("client")));
     const outcome = testFunctions.runQuery({
       component: body.componentId ?? "",
       path: body.bundle.path,
       source: body.bundle.source,
       args: argumentsText(body.args),
       identity,
-      context: requestContext(c.req.raw.headers, c.var.requestId),
+      context: requestContext(c.req.raw.headers, c.get("requestId")),
     });
     const text = outcomeBody(await beforeTimeout(outcome, settings.requestTimeoutMs), {
       format,
-      requestId: c.var.requestId,
+      requestId: c.get("requestId"),
       redact: false,
     });
     return c.body(text, 200, { "Content-Type": "application/json" });

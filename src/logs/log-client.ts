@@ -17,18 +17,23 @@ export interface LogClientParts {
   readonly keepAlive: (work: Promise<void>) => void;
   readonly clock: Clock;
   readonly log: Log;
+  /** Waits a moment for more records; a timer unless a test says otherwise. */
+  readonly gather?: () => Promise<void>;
 }
 
 /** Records that wait for the one sending at a time. More are dropped and counted. */
 const MAX_WAITING = 2000;
 const BATCH = 500;
 
+/** How long records wait for others: a call of the log's object costs as much as a small query. */
+const GATHER_MS = 20;
+
 /** A sending that shows no progress for this long went away with its request; the next record starts another. */
 const STALLED_MS = 5000;
 
 /**
  * The function log as the isolates that run functions see it. Recording costs a push to an array: one request at a
- * time sends what has gathered, after its own answer, and everything that comes meanwhile goes with the next batch.
+ * time sends what gathers in a moment, after its own answer, and everything that comes meanwhile goes with the next batch.
  */
 export class LogClient implements ExecutionLog {
   readonly #parts: LogClientParts;
@@ -62,13 +67,12 @@ export class LogClient implements ExecutionLog {
   }
 
   async #send(): Promise<void> {
-    const { stub, clock, log } = this.#parts;
+    const { stub, clock, log, gather = aMoment } = this.#parts;
     const started = clock.now();
     let since = started;
     while (this.#waiting.length > 0) {
       this.#sendingSince = since = clock.now();
-      // What this very turn records goes along.
-      await Promise.resolve();
+      await gather();
       const records = this.#waiting.splice(0, BATCH);
       try {
         await stub().append(JSON.stringify({ records, v: 1 }));
@@ -85,4 +89,8 @@ export class LogClient implements ExecutionLog {
       this.#dropped = 0;
     }
   }
+}
+
+function aMoment(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, GATHER_MS));
 }

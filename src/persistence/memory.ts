@@ -12,6 +12,7 @@ import {
   type CommitBatch,
   type DueQueue,
   type Head,
+  type HeadProgress,
   type IndexEntry,
   type IndexRow,
   type LoggedTransaction,
@@ -158,6 +159,14 @@ export class MemoryPersistence implements Persistence, DueQueue {
       if (value === null) this.#values.delete(key);
       else this.#values.set(key, structuredClone(value));
     }
+  }
+
+  async follow(since: Head): Promise<HeadProgress> {
+    const head = this.#head;
+    if (head.ts === since.ts) return { head, transactions: [] };
+    const continuous = since.writer === head.writer || this.#log.some(({ ts }) => ts === since.ts);
+    if (since.ts > head.ts || since.ts < head.retainedFrom || !continuous) return { head, transactions: null };
+    return { head, transactions: this.#log.filter(({ ts }) => ts > since.ts) };
   }
 
   async log(after: Timestamp, limit: number): Promise<readonly LoggedTransaction[]> {

@@ -265,6 +265,24 @@ export const SETTINGS = {
     null,
     "Recent documents that the Transactor keeps in memory.",
   ),
+  queryCacheBytes: {
+    ...bytes(
+      "CONVECTION_QUERY_CACHE_BYTES",
+      32 * MIB,
+      null,
+      "Results of queries that each Worker keeps, to serve them until something they read is written. 0: none.",
+    ),
+    schema: wholeNumber(0),
+  },
+  rowCacheBytes: {
+    ...bytes(
+      "CONVECTION_ROW_CACHE_BYTES",
+      24 * MIB,
+      null,
+      "Documents and index ranges that each Worker keeps for its queries, until they are written. 0: none.",
+    ),
+    schema: wholeNumber(0),
+  },
   transactorQueue: count(
     "CONVECTION_TRANSACTOR_QUEUE",
     1000,

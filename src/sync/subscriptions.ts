@@ -1,6 +1,6 @@
 import { IntervalSet } from "../engine/interval-set.ts";
 import type { PushedTransaction } from "../protocol/sync-calls.ts";
-import { IntervalIndex } from "./interval-index.ts";
+import { IntervalIndex } from "../engine/interval-index.ts";
 import {
   type QueryAudience,
   type QueryCall,

@@ -4,6 +4,7 @@ import {
   type CatalogRows,
   type CommitBatch,
   type Head,
+  type HeadProgress,
   type IndexEntry,
   type LoggedTransaction,
   type Persistence,
@@ -91,6 +92,10 @@ export class FaultyPersistence implements Persistence {
 
   log(after: Timestamp, limit: number): Promise<readonly LoggedTransaction[]> {
     return this.#call("log", () => this.#inner.log(after, limit));
+  }
+
+  follow(since: Head): Promise<HeadProgress> {
+    return this.#call("follow", () => this.#inner.follow(since));
   }
 
   outcome(sessionId: string, requestId: string): Promise<RecordedOutcome | null> {

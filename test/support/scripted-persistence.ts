@@ -2,6 +2,7 @@ import {
   type CatalogRows,
   type CommitBatch,
   type Head,
+  type HeadProgress,
   type LoggedTransaction,
   type Persistence,
   type Read,
@@ -65,6 +66,10 @@ export class ScriptedPersistence implements Persistence {
 
   log(after: Timestamp, limit: number): Promise<readonly LoggedTransaction[]> {
     return this.#travel("log", () => this.#store.log(after, limit));
+  }
+
+  follow(since: Head): Promise<HeadProgress> {
+    return this.#travel("follow", () => this.#store.follow(since));
   }
 
   outcome(sessionId: string, requestId: string): Promise<RecordedOutcome | null> {

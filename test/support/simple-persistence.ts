@@ -5,6 +5,7 @@ import {
   type CommitBatch,
   FencedError,
   type Head,
+  type HeadProgress,
   type IndexRow,
   type LoggedTransaction,
   type Persistence,
@@ -111,6 +112,10 @@ export class SimplePersistence implements Persistence {
     if (deleted !== entries.has(key)) throw new Error(`Entry ${key} is ${deleted ? "not there" : "there already"}`);
     if (deleted) entries.delete(key);
     else entries.set(key, true);
+  }
+
+  async follow(since: Head): Promise<HeadProgress> {
+    return { head: this.head, transactions: await this.log(since.ts, Number.POSITIVE_INFINITY) };
   }
 
   async log(after: Timestamp, limit: number): Promise<readonly LoggedTransaction[]> {

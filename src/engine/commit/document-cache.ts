@@ -10,7 +10,7 @@ const OVERHEAD = 250;
  * commit is applied to it before anything else runs.
  */
 export class DocumentCache {
-  readonly #documents: GenerationalCache<StoredDocument | null>;
+  readonly #documents: GenerationalCache<StoredDocument | null | undefined>;
 
   constructor(maxBytes: number) {
     this.#documents = new GenerationalCache(maxBytes);
@@ -27,6 +27,12 @@ export class DocumentCache {
 
   set(tableId: TableId, id: InternalId, document: StoredDocument | null): void {
     this.#documents.set(cacheKey(tableId, id), document, OVERHEAD + (document?.json.length ?? 0));
+  }
+
+  /** It was written, and nobody told how it is now. */
+  forget(tableId: TableId, id: InternalId): void {
+    const key = cacheKey(tableId, id);
+    if (this.#documents.get(key) !== undefined) this.#documents.set(key, undefined, OVERHEAD);
   }
 }
 

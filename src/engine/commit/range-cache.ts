@@ -1,4 +1,5 @@
 import type { Interval } from "../interval.ts";
+import { pointInterval } from "./coverage.ts";
 import type { IndexKey } from "../names.ts";
 import type { IndexRef, RangePage, RangeRow, StoredDocument } from "../persistence.ts";
 
@@ -90,6 +91,28 @@ export class RangeCache {
     }
     this.#bytes += segment.bytes - before;
     if (segment.rows.length > MAX_ROWS) this.#split(segments, segment);
+    this.#evict();
+  }
+
+  /** The key was written, and nobody told how it is now: what lies around it stays known. */
+  forget(ref: IndexRef, key: IndexKey): void {
+    const segments = this.#indexes.get(ref);
+    if (segments === undefined) return;
+    const at = segmentAt(segments, key);
+    const segment = segments[at];
+    if (segment === undefined || !covers(segment, key)) return;
+    const point = pointInterval(key);
+    const rows = segment.rows;
+    const from = lowerBound(rows, key);
+    const sides = [
+      { start: segment.start, end: point.start, rows: rows.slice(0, from) },
+      { start: point.end ?? key, end: segment.end, rows: rows.slice(rows[from]?.key === key ? from + 1 : from) },
+    ]
+      .filter((side) => !isEmpty(side))
+      .map((side) => ({ ...side, bytes: segmentBytes(side.rows), used: segment.used }));
+    segments.splice(at, 1, ...sides);
+    this.#bytes += sides.reduce((sum, side) => sum + side.bytes, 0) - segment.bytes;
+    if (segments.length === 0) this.#indexes.delete(ref);
     this.#evict();
   }
 

@@ -1,5 +1,6 @@
 import { must } from "../../shared/assert.ts";
-import type { CommitBatch, LoggedTransaction } from "../../engine/persistence.ts";
+import type { CommitBatch, Head, HeadProgress, LoggedTransaction } from "../../engine/persistence.ts";
+import { HEAD_SQL } from "./range-sql.ts";
 import { PIECE_BYTES, splitText } from "./text-limits.ts";
 
 /** A row of `commits`. Rows of one commit are numbered from 0. */
@@ -61,4 +62,37 @@ function collectGarbage(batch: CommitBatch): Garbage[] {
 export function parseTransactions(pieces: readonly string[]): LoggedTransaction[] {
   const rows: [LoggedTransaction["ts"], LoggedTransaction["keys"]][] = JSON.parse(pieces.join(""));
   return rows.map(([ts, keys]) => ({ ts: must(ts, "ts"), keys }));
+}
+
+/** Whoever follows the log is told no more than this at once. */
+export const FOLLOW_ROWS = 256;
+export const FOLLOW_BYTES = 4_000_000;
+
+/** The head as the first row, then the log: `k` = ts, `v` = transactions, NULL beyond the bytes. */
+export interface FollowRow {
+  readonly k: string | number;
+  readonly v: string | null;
+}
+
+/** Parameters: ts of the head known, bytes, rows. */
+export const FOLLOW_SQL = `${HEAD_SQL} UNION ALL SELECT * FROM (
+  SELECT ts AS k, CASE WHEN sum(octet_length(transactions)) OVER (ORDER BY ts, part) <= ?2 THEN transactions END AS v
+  FROM (SELECT ts, part, transactions FROM commits WHERE ts > ?1 ORDER BY ts, part LIMIT ?3)
+)`;
+
+/** Parameter: a timestamp. */
+export const WAS_HEAD_SQL = "SELECT 1 AS found FROM commits WHERE ts = ?1 AND part = 0";
+
+export function progressOf(since: Head, head: Head, rows: readonly FollowRow[]): HeadProgress {
+  if (head.ts === since.ts) return { head, transactions: [] };
+  const unknown: HeadProgress = { head, transactions: null };
+  if (head.ts < since.ts || since.ts < head.retainedFrom || rows.length >= FOLLOW_ROWS) return unknown;
+  const groups = new Map<string | number, string[]>();
+  for (const { k, v } of rows) {
+    if (v === null) return unknown;
+    const pieces = groups.get(k);
+    if (pieces === undefined) groups.set(k, [v]);
+    else pieces.push(v);
+  }
+  return { head, transactions: [...groups.values()].flatMap(parseTransactions) };
 }

@@ -5,6 +5,7 @@ import {
   type CommitBatch,
   type DueQueue,
   type Head,
+  type HeadProgress,
   type IndexEntry,
   type LoggedTransaction,
   type Persistence,
@@ -16,7 +17,15 @@ import type { Timestamp } from "../../engine/timestamp.ts";
 import { assert } from "../../shared/assert.ts";
 import { attempt, type AttemptSettings } from "./attempts.ts";
 import { loadCatalogRows } from "./catalog.ts";
-import { parseTransactions } from "./commit-log.ts";
+import {
+  parseTransactions,
+  progressOf,
+  type FollowRow,
+  FOLLOW_BYTES,
+  FOLLOW_ROWS,
+  FOLLOW_SQL,
+  WAS_HEAD_SQL,
+} from "./commit-log.ts";
 import { bindArrays, CommitStatements, entryItem, ENTRIES_SQL } from "./commit.ts";
 import { commitFailure } from "./errors.ts";
 import { firstDayKept, OUTCOME_SQL, REMOVE_OUTCOMES_SQL } from "./outcomes.ts";
@@ -59,6 +68,7 @@ export class D1Persistence implements Persistence, DueQueue {
   readonly #settings: D1PersistenceSettings;
   readonly #reads: ReadStatements;
   readonly #commits: CommitStatements;
+  readonly #follow: D1PreparedStatement;
   #sizeBytes: number | null = null;
 
   constructor(db: D1Database, settings: Partial<D1PersistenceSettings> = {}) {
@@ -66,6 +76,7 @@ export class D1Persistence implements Persistence, DueQueue {
     this.#settings = { ...DEFAULT_D1_SETTINGS, ...settings };
     this.#reads = new ReadStatements(db);
     this.#commits = new CommitStatements(db);
+    this.#follow = db.prepare(FOLLOW_SQL);
   }
 
   /** Size of the database in bytes after the last commit through this object, `null` before the first. */
@@ -145,6 +156,20 @@ export class D1Persistence implements Persistence, DueQueue {
       if (done || transactions.length >= limit) break;
     }
     return transactions.filter(({ ts }) => ts > after).slice(0, limit);
+  }
+
+  async follow(since: Head): Promise<HeadProgress> {
+    const [answer] = await this.#batch<FollowRow>([this.#follow.bind(since.ts, FOLLOW_BYTES, FOLLOW_ROWS)]);
+    const [first, ...rows] = answer?.results ?? [];
+    const progress = progressOf(since, decodeHead([{ results: [{ k: "", v: first?.v ?? null }] }]), rows);
+    // Another writer may have begun from a backup, in which what is known here never happened.
+    const sure = progress.head.writer === since.writer || progress.transactions === null;
+    return sure || (await this.#wasHead(since.ts)) ? progress : { ...progress, transactions: null };
+  }
+
+  async #wasHead(ts: Timestamp): Promise<boolean> {
+    const [answer] = await this.#batch([this.#db.prepare(WAS_HEAD_SQL).bind(ts)]);
+    return answer?.results.length === 1;
   }
 
   async outcome(sessionId: string, requestId: string): Promise<RecordedOutcome | null> {

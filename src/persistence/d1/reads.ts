@@ -122,7 +122,7 @@ export function decodeReads(reads: readonly Read[], answers: readonly D1Result<P
 }
 
 /** The head is the first row of the first answer. */
-export function decodeHead(answers: readonly D1Result<PackedRow>[]): Head {
+export function decodeHead(answers: readonly Pick<D1Result<PackedRow>, "results">[]): Head {
   const packed = must(answers[0]?.results[0]?.v, "row of head");
   const [ts, catalogTs, retainedFrom, ...writer] = packed.split(" ");
   return {

@@ -120,7 +120,8 @@ export class DatabaseExecution {
 
   async #finish(result: InvocationResult): Promise<FunctionOutcome> {
     if (result.ok === "needsSnapshot") throw new NeedsSnapshotError();
-    const { runtime, deployment, depth } = this.scope;
+    const { runtime, deployment, depth, onObserved } = this.scope;
+    onObserved?.(result.observed);
     const maps = sourceMapsOf(runtime.code, deployment.app.version);
     const lines = mergeLines(await withStacks(result.logs, maps), result.calls, this.#nestedLines);
     this.logLines = [...lines, ...this.#hostLines];

@@ -6,7 +6,7 @@ import type { VectorIndexes } from "../../engine/vector-index.ts";
 import type { RequestContext } from "../../protocol/execution.ts";
 import type { ExecutionLog } from "../../protocol/function-log.ts";
 import type { Identity } from "../../protocol/identity.ts";
-import type { InvocationLimits } from "../../protocol/invocation.ts";
+import type { InvocationLimits, Observed } from "../../protocol/invocation.ts";
 import type { LimitNotes } from "../../protocol/settings.ts";
 import type { Clock } from "../../shared/clock.ts";
 import type { Log } from "../../shared/log.ts";
@@ -84,4 +84,6 @@ export interface DatabaseScope {
   readonly journal: string | null;
   /** Told when user code asks who is calling: without it, the result is the same for everybody. */
   readonly onIdentityRead?: () => void;
+  /** Told by each function that ran, nested ones included. */
+  readonly onObserved?: (observed: Observed) => void;
 }

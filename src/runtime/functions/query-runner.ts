@@ -6,11 +6,14 @@ import type { ReadSet } from "../../engine/read-set.ts";
 import type { FunctionCall, FunctionOutcome } from "../../protocol/execution.ts";
 import type { UsageStats } from "../../protocol/function-log.ts";
 import { badRequest, CodedError } from "../../shared/coded-error.ts";
+import { userAttributes } from "../../auth/identity.ts";
 import type { CurrentDeployment, Deployment } from "../code/deployments.ts";
 import { runDatabaseFunction, NeedsSnapshotError } from "./database-execution.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { Execution, usageOf } from "./execution.ts";
 import { failureOf, FunctionError } from "./failure.ts";
+import type { ReadMemory } from "./read-memory.ts";
+import { callText, type QueryKey } from "./query-cache.ts";
 import { resolveFunction } from "./resolve.ts";
 import { withWarnings } from "./warnings.ts";
 import { outOfRetention, PinnedSnapshot } from "./snapshot.ts";
@@ -37,17 +40,29 @@ export class QueryRunner {
   readonly #runtime: RuntimeEnvironment;
   readonly #deployments: CurrentDeployment;
   readonly #persistence: Persistence;
+  readonly #memory: ReadMemory | null;
 
-  constructor(runtime: RuntimeEnvironment, deployments: CurrentDeployment, persistence: Persistence) {
+  constructor(
+    runtime: RuntimeEnvironment,
+    deployments: CurrentDeployment,
+    persistence: Persistence,
+    memory: ReadMemory | null = null,
+  ) {
     this.#runtime = runtime;
     this.#deployments = deployments;
     this.#persistence = persistence;
+    this.#memory = memory;
   }
 
   /** `at` = a snapshot to read, `null` = the newest. `journal` of an earlier run keeps page borders in place. */
   async run(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<QueryResult> {
     const execution = new Execution(this.#runtime, call, "Query");
     try {
+      const cached = await this.#cached(call, at, journal);
+      if (cached !== null) {
+        execution.completed(cached.outcome, { cachedResult: true });
+        return cached;
+      }
       const run = () => this.#untilConsistent(at, (pinned) => this.#runOnce(call, pinned, journal));
       // An action's own queries are bounded by its pending operations and must not wait for strangers; and when the
       // action ends first, the platform drops them, and nobody would give their turns back.
@@ -59,6 +74,13 @@ export class QueryRunner {
       execution.failed(error);
       throw error;
     }
+  }
+
+  async #cached(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<QueryResult | null> {
+    const found = await this.#memory?.query(queryKey(call, journal), at);
+    if (found === undefined || found === null) return null;
+    const { outcome, readSet, readsIdentity } = found.query;
+    return { outcome, readSet, readsIdentity, ts: found.ts };
   }
 
   /** For the backend itself: what it sees at the newest snapshot. `read` may be asked more than once. */
@@ -114,7 +136,8 @@ export class QueryRunner {
     const now = runtime.clock.now();
     const { snapshot, transaction } = this.#begin(deployment, at, now);
     let readsIdentity = false;
-    const outcome = await this.#outcome(async () => {
+    const observed = { time: false, randomness: false };
+    const result = await this.#outcome(async () => {
       const found = resolveFunction(app, call.path, "Query", call.visibility);
       if (app === null) throw new Error("a function was found without an app");
       const { identity, context } = call;
@@ -131,24 +154,32 @@ export class QueryRunner {
           onIdentityRead: () => {
             readsIdentity = true;
           },
+          onObserved: ({ time, randomness }) => {
+            observed.time ||= time;
+            observed.randomness ||= randomness;
+          },
         },
         found,
         call.args,
       );
     });
     await snapshot.verify();
-    return {
-      outcome: withWarnings(outcome, { call, transaction, limits: runtime.limits, now: runtime.clock.now() }),
-      readSet: transaction.readSet(),
-      ts: snapshot.snapshotTs,
-      readsIdentity,
-      usage: usageOf(transaction),
-    };
+    const outcome = withWarnings(result, { call, transaction, limits: runtime.limits, now: runtime.clock.now() });
+    const readSet = transaction.readSet();
+    const { head, snapshotTs: ts } = snapshot;
+    if (this.#memory !== null && head !== null && ts !== null) {
+      const run = { outcome, readSet, readsIdentity, observed, ts, catalogTs: deployment.catalog.ts, startedAt: now };
+      this.#memory.store(queryKey(call, journal), run, head);
+    }
+    return { outcome, readSet, ts, readsIdentity, usage: usageOf(transaction) };
   }
 
   #begin({ app, catalog }: Deployment, at: Timestamp | null, now: number) {
     const runtime = this.#runtime;
-    const snapshot = new PinnedSnapshot(this.#persistence, catalog.ts, at, runtime.textIndexes);
+    const snapshot = new PinnedSnapshot(this.#persistence, catalog.ts, at, {
+      textIndexes: runtime.textIndexes,
+      memory: this.#memory,
+    });
     const transaction = new Transaction({
       kind: "query",
       reader: snapshot,
@@ -172,4 +203,9 @@ export class QueryRunner {
       throw error;
     }
   }
+}
+
+function queryKey(call: FunctionCall, journal: string | null): QueryKey {
+  const identity = call.identity.kind === "none" ? "null" : JSON.stringify(userAttributes(call.identity));
+  return { call: callText(call, journal), identity };
 }

@@ -1,6 +1,6 @@
 import type { IndexAddress, SearchDefinition } from "../../engine/derived-index.ts";
 import type { InternalId, TableId } from "../../engine/names.ts";
-import type { Persistence, Read, ReadResult, StoredDocument } from "../../engine/persistence.ts";
+import type { Head, Persistence, Read, ReadResult, StoredDocument } from "../../engine/persistence.ts";
 import { OutOfRetentionError } from "../../engine/persistence.ts";
 import { CatalogChangedError, type SnapshotReader } from "../../engine/snapshot-reader.ts";
 import type { TextQuery } from "../../engine/text/score.ts";
@@ -11,7 +11,13 @@ import {
   type TextIndexes,
 } from "../../engine/text/text-index.ts";
 import type { Timestamp } from "../../engine/timestamp.ts";
+import type { ReadMemory } from "./read-memory.ts";
 import { CodedError } from "../../shared/coded-error.ts";
+
+export interface SnapshotParts {
+  readonly textIndexes?: TextIndexes;
+  readonly memory?: ReadMemory | null;
+}
 
 /** No index is behind it. */
 const BEGINNING = 0 as Timestamp;
@@ -25,10 +31,11 @@ const BEGINNING = 0 as Timestamp;
 export class PinnedSnapshot implements SnapshotReader {
   readonly #persistence: Persistence;
   readonly #textIndexes: TextIndexes;
+  readonly #memory: ReadMemory | null;
   readonly #catalogTs: Timestamp;
   #ts: Timestamp | null;
-  /** Whether a read has shown that the catalog is the head's. */
-  #verified = false;
+  /** The head that the first read brought; its catalog is the one the query began with. */
+  #head: Head | null = null;
   /** Reads waiting for the round trip of this turn. */
   #waiting: { reads: Read[]; done: Promise<readonly ReadResult[]> } | null = null;
   /** The pinning read, which later ones wait for. */
@@ -38,16 +45,22 @@ export class PinnedSnapshot implements SnapshotReader {
     persistence: Persistence,
     catalogTs: Timestamp,
     at: Timestamp | null,
-    textIndexes: TextIndexes = NO_TEXT_INDEXES,
+    { textIndexes = NO_TEXT_INDEXES, memory = null }: SnapshotParts = {},
   ) {
     this.#textIndexes = textIndexes;
     this.#persistence = persistence;
+    this.#memory = memory;
     this.#catalogTs = catalogTs;
     this.#ts = at;
   }
 
   get snapshotTs(): Timestamp | null {
     return this.#ts;
+  }
+
+  /** The head as the first read found it, `null` while nothing was read. */
+  get head(): Head | null {
+    return this.#head;
   }
 
   /** The snapshot's timestamp, pinned now if nothing was read yet. */
@@ -62,7 +75,7 @@ export class PinnedSnapshot implements SnapshotReader {
    * does not exist, that a text is no id. Reads the head unless a read has done so.
    */
   async verify(): Promise<void> {
-    if (!this.#verified) await this.read([]);
+    if (this.#head === null) await this.read([]);
   }
 
   async read<const R extends readonly Read[]>(reads: R): Promise<{ readonly [I in keyof R]: ReadResult<R[I]> }> {
@@ -122,20 +135,46 @@ export class PinnedSnapshot implements SnapshotReader {
   }
 
   async #readBatch(reads: readonly Read[]): Promise<readonly ReadResult[]> {
+    const known = await this.#fromMemory(reads);
+    if (known !== undefined) return known;
     const at = this.#ts;
     try {
       const { head, results } = await this.#persistence.read(reads, at ?? "latest");
-      // Later reads stay at their snapshot, whatever happens to the catalog.
-      if (!this.#verified && head.catalogTs !== this.#catalogTs) {
-        throw new CatalogChangedError("The catalog changed after the query began.");
-      }
-      this.#verified = true;
-      if (at === null) this.#ts = head.ts;
+      this.#pinTo(head);
+      this.#memory?.fill(reads, results, at ?? head.ts, head);
       return results;
     } catch (error) {
       if (error instanceof OutOfRetentionError) throw outOfRetention(error);
       throw error;
     }
+  }
+
+  /** Memory knows one snapshot, its newest. `undefined`: storage must be asked. */
+  async #fromMemory(reads: readonly Read[]): Promise<readonly ReadResult[] | undefined> {
+    const memory = this.#memory;
+    const before = memory?.head ?? null;
+    const known = memory?.rows(reads);
+    if (memory === null || before === null || known === undefined) return undefined;
+    if (this.#ts !== null) {
+      if (this.#ts !== before.ts) return undefined;
+      this.#pinTo(before);
+      return known;
+    }
+    if (!(await memory.refresh())) return undefined;
+    const { head } = memory;
+    const results = head?.ts === before.ts ? known : memory.rows(reads);
+    if (head === null || results === undefined) return undefined;
+    this.#pinTo(head);
+    return results;
+  }
+
+  #pinTo(head: Head): void {
+    // Later reads stay at their snapshot, whatever happens to the catalog.
+    if (this.#head === null && head.catalogTs !== this.#catalogTs) {
+      throw new CatalogChangedError("The catalog changed after the query began.");
+    }
+    this.#head ??= head;
+    this.#ts ??= head.ts;
   }
 }
 

@@ -29,7 +29,7 @@ export async function drive<T>(call: Call, body: () => Promise<T>): Promise<Sett
   let idle = 0;
   for (;;) {
     // oxlint-disable-next-line no-await-in-loop -- a run loop
-    await quiescent();
+    if (call.ordered !== undefined) await quiescent();
     if (call.ordered?.pending !== true) await drained();
     call.stopUserTime();
     if (call.stop !== undefined) return undefined;

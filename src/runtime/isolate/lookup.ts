@@ -2,19 +2,21 @@ import type { FunctionKind, FunctionTarget, ThrownError } from "../../protocol/i
 import { newImport, whileImporting } from "./import-phase.ts";
 import { importText } from "./module-table.ts";
 import type { Realm } from "./realm.ts";
-import { outsideCalls } from "./running.ts";
 import { thrownError, wholeText } from "./thrown-error.ts";
 
 type Found<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ThrownError };
 
-/** Evaluates a user module and what it imports, under the rules of import, or says why that can't be. */
+/**
+ * Evaluates a user module and what it imports, under the rules of import, or says why that can't be. No call may be
+ * running yet: modules do not know for whom they are evaluated.
+ */
 export function findModule(realm: Realm, key: string, path: string): Found<object> {
   if (!realm.has(key)) {
     return failed(`Couldn't find JavaScript module '${path}'. Did you forget to run \`npx convex dev\`?`);
   }
   const imported = newImport(key);
   try {
-    const namespace = outsideCalls(() => whileImporting(imported, () => realm.import(key)));
+    const namespace = whileImporting(imported, () => realm.import(key));
     if (imported.failure === undefined) return { ok: true, value: namespace };
     return { ok: false, error: thrownError(imported.failure) };
   } catch (error) {

@@ -8,11 +8,6 @@ export function currentCall(): Call | undefined {
   return running.getStore();
 }
 
-/** Runs `body` as if no call were running: modules do not know for whom they are evaluated. */
-export function outsideCalls<T>(body: () => T): T {
-  return running.exit(body);
-}
-
 export function runWithin<T>(call: Call, body: () => T): T {
   return running.run(call, body);
 }

@@ -34,15 +34,22 @@ export class Api {
     this.backend = backend;
   }
 
-  async call(kind: Kind, path: string, args: Value = {}, headers: Record<string, string> = {}): Promise<Answer> {
-    return this.post(kind, { path, args: convexToJson(args), format: "convex_encoded_json" }, headers);
+  async call(
+    kind: Kind,
+    path: string,
+    args: Value = {},
+    headers: Record<string, string> = {},
+    signal?: AbortSignal,
+  ): Promise<Answer> {
+    return this.post(kind, { path, args: convexToJson(args), format: "convex_encoded_json" }, headers, signal);
   }
 
-  async post(kind: Kind, body: unknown, headers: Record<string, string> = {}): Promise<Answer> {
+  async post(kind: Kind, body: unknown, headers: Record<string, string> = {}, signal?: AbortSignal): Promise<Answer> {
     const response = await fetch(`${this.backend.url}/api/${kind}`, {
       method: "POST",
       headers: { "content-type": "application/json", ...headers },
       body: JSON.stringify(body),
+      ...(signal === undefined ? {} : { signal }),
     });
     const { errorMessage, value, errorData, logLines = [], ...rest }: Json = await response.json();
     const requestId = REQUEST_LINE.exec(errorMessage ?? "")?.[1];

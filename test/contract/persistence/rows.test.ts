@@ -246,3 +246,18 @@ describe("clean-up", () => {
     expect(written).toBe(30);
   });
 });
+
+test("ROW25 following a head reads 3 rows while nothing happens, 3 more per commit, and has an end", async () => {
+  const { database, persistence, writer } = await setup();
+  await writer.commit([[put(1, ["10"])]]);
+  const { head } = await persistence.read([], "latest");
+  const idle = await rows(database, () => persistence.follow(head));
+  for (let i = 0; i < 5; i++) await writer.commit([[put(1, ["10"], i)]]);
+  const five = await rows(database, () => persistence.follow(head));
+  expect([idle.read, five.read]).toEqual([3, 17]);
+  const long = "AB".repeat(4000);
+  for (let i = 0; i < 5; i++) {
+    await writer.commit([Array.from({ length: 70 }, (_, n) => put(100 * i + n, [long, long]))]);
+  }
+  expect((await persistence.follow(head)).transactions).toBeNull();
+});

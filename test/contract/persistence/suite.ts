@@ -508,6 +508,47 @@ export function persistenceContract(name: string, create: () => Promise<Persiste
         ]);
       });
 
+      test("PST34 who knows a head is told the present one and all that was committed in between", async () => {
+        const persistence = await create();
+        const writer = new TestWriter(persistence);
+        await writer.commit([[put(1, ["10"])]]);
+        const { head: known } = await persistence.read([], "latest");
+        await expect(persistence.follow(known)).resolves.toEqual({ head: known, transactions: [] });
+        await writer.commit([[put(2, ["20"])], [put(1, ["11"])]]);
+        await writer.commit([[remove(2)]]);
+        const { head } = await persistence.read([], "latest");
+        const transactions = await persistence.log(known.ts, 10);
+        expect(transactions).toHaveLength(3);
+        await expect(persistence.follow(known)).resolves.toEqual({ head, transactions });
+      });
+
+      test("PST35 a head that clean-up has passed can't be followed, and one right at its border can", async () => {
+        const persistence = await create();
+        const writer = new TestWriter(persistence);
+        await writer.commit([[put(1, ["10"])]]);
+        const { head: old } = await persistence.read([], "latest");
+        await writer.commit([[put(1, ["20"])]]);
+        const { head: border } = await persistence.read([], "latest");
+        await writer.commit([[put(1, ["30"])]]);
+        await persistence.prune(border.ts, 1000);
+        expect((await persistence.follow(old)).transactions).toBeNull();
+        expect((await persistence.follow(border)).transactions).toHaveLength(1);
+      });
+
+      test("PST36 a head is followed over a change of writers, unless this database never had it", async () => {
+        const persistence = await create();
+        const first = new TestWriter(persistence, "first");
+        await first.commit([[put(1, ["10"])]]);
+        const { head: known } = await persistence.read([], "latest");
+        const second = new TestWriter(persistence, "second", first);
+        await second.commit([[put(2, ["20"])]]);
+        expect((await persistence.follow(known)).transactions).toHaveLength(1);
+        const foreign = { ...known, ts: (known.ts + 5) as Timestamp };
+        expect((await persistence.follow(foreign)).transactions).toBeNull();
+        const newer = { ...known, ts: (known.ts + 1000) as Timestamp };
+        expect((await persistence.follow(newer)).transactions).toBeNull();
+      });
+
       test("PST32 an outcome is found by both its ids, exactly as recorded", async () => {
         const persistence = await create();
         const writer = new TestWriter(persistence);

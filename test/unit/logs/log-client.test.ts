@@ -40,6 +40,7 @@ function world() {
       },
       read: () => Promise.reject(new Error("not read here")),
     }),
+    gather: () => Promise.resolve(),
     keepAlive: (work) => void sendings.push(work),
     clock,
     log: { info() {}, error() {}, warn: (event, fields) => void warnings.push({ event, fields }) },

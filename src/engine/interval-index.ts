@@ -1,4 +1,4 @@
-import type { Interval } from "../engine/interval.ts";
+import type { Interval } from "./interval.ts";
 
 /**
  * Which of many intervals hold a key: a treap ordered by (start, end), each node knowing the furthest end below it,
