@@ -81,8 +81,17 @@ const files = await part("files", filesOfBoth);
 const sync = await part("sync", () => measureSync(plan === FULL ? FULL_SYNC : QUICK_SYNC));
 const costs = await part("costs", measureCosts);
 const report: Report = {
-  ...{ compared, nodeActions, growth, search, scheduling, files, sync, costs },
-  ...{ hotCounter, rounds, milliseconds },
+  compared,
+  nodeActions,
+  growth,
+  search,
+  scheduling,
+  files,
+  sync,
+  costs,
+  hotCounter,
+  rounds,
+  milliseconds,
 };
 if (plan === FULL && only === undefined) writeReport(join(import.meta.dirname, "RESULTS.md"), report);
 console.log(markdown(report));

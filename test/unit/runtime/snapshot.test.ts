@@ -118,7 +118,7 @@ test("SNAP4 a text search costs one reading of the database if the index had see
     isSettled: () => index.settled,
   };
   const search = async () => {
-    const snapshot = new PinnedSnapshot(persistence, await catalogTs(persistence), null, texts);
+    const snapshot = new PinnedSnapshot(persistence, await catalogTs(persistence), null, { textIndexes: texts });
     return { ...(await snapshot.search(ADDRESS, { terms: ["a"], filters: [] }, 10, 10)), ts: snapshot.snapshotTs };
   };
   const settled = await search();

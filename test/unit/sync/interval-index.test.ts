@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { IntervalIndex } from "../../../src/sync/interval-index.ts";
+import { IntervalIndex } from "../../../src/engine/interval-index.ts";
 import { freshSeed, SeededRandom } from "../../support/seeded-random.ts";
 
 const SEED = freshSeed();
