@@ -1,6 +1,6 @@
 // `npm run bench`: the same work at a hand-written Worker and at Convection, alternating in one run, into RESULTS.md.
 // `--quick`: less of everything, printed only. `--only get,list`: these alone, printed only; besides the workloads there
-// are `bare` (reads with nothing in memory), `growth` and `costs`.
+// are `bare` (reads with nothing in memory), `growth` and `costs`. `--rounds 5`: how often each is measured.
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { build } from "../scripts/build.ts";
@@ -62,8 +62,11 @@ const QUICK: Plan = {
 
 const PARTS = ["bare", "growth", "search", "scheduling", "files", "sync", "costs"] as const;
 
-const { values } = parseArgs({ options: { quick: { type: "boolean" }, only: { type: "string" } } });
-const plan = values.quick === true ? QUICK : FULL;
+const { values } = parseArgs({
+  options: { quick: { type: "boolean" }, only: { type: "string" }, rounds: { type: "string" } },
+});
+const sized = values.quick === true ? QUICK : FULL;
+const plan: Plan = { ...sized, rounds: Number(values.rounds ?? sized.rounds) };
 const only = values.only?.split(",");
 const names = [...WORKLOADS, ...PARTS];
 const unknown = only?.find((name) => !names.some((known) => known === name));
@@ -78,7 +81,7 @@ const growth = await part("growth", () => measureGrowth(generator, sizes, rounds
 const search = await part("search", () => measureSearch(generator, plan.search));
 const scheduling = await part("scheduling", () => measureScheduling(generator, { ...plan.scheduling, rounds }));
 const files = await part("files", filesOfBoth);
-const sync = await part("sync", () => measureSync(plan === FULL ? FULL_SYNC : QUICK_SYNC));
+const sync = await part("sync", () => measureSync(sized === FULL ? FULL_SYNC : QUICK_SYNC));
 const costs = await part("costs", measureCosts);
 const report: Report = {
   compared,
@@ -93,7 +96,7 @@ const report: Report = {
   rounds,
   milliseconds,
 };
-if (plan === FULL && only === undefined) writeReport(join(import.meta.dirname, "RESULTS.md"), report);
+if (sized === FULL && only === undefined) writeReport(join(import.meta.dirname, "RESULTS.md"), report);
 console.log(markdown(report));
 
 async function part<T>(name: (typeof PARTS)[number], measure: () => Promise<T>): Promise<T | null> {

@@ -8,7 +8,7 @@ import type {
 } from "../protocol/function-log.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
-import type { LogsStub } from "./messages.ts";
+import { appendText, type LogsStub } from "./messages.ts";
 
 export interface LogClientParts {
   /** Makes a new one: one that threw is dead. */
@@ -75,7 +75,7 @@ export class LogClient implements ExecutionLog {
       await gather();
       const records = this.#waiting.splice(0, BATCH);
       try {
-        await stub().append(JSON.stringify({ records, v: 1 }));
+        await stub().append(appendText(records));
       } catch (error) {
         // The log is a convenience: what it can't take is lost, and the functions go on.
         log.warn("logs.lost", { records: records.length, reason: String(error) });

@@ -13,7 +13,7 @@ export abstract class LogsObject<Env> extends DurableObject<Env> implements Logs
   protected abstract clock(): Clock;
 
   append(requestJson: string): Promise<void> {
-    this.#buffer.append(parseAppend(requestJson).records);
+    this.#buffer.appendText(parseAppend(requestJson));
     return Promise.resolve();
   }
 

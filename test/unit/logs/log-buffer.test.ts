@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { LogBuffer } from "../../../src/logs/log-buffer.ts";
+import { appendText, parseAppend } from "../../../src/logs/messages.ts";
 import type { FunctionCompletion, LogRecord } from "../../../src/protocol/function-log.ts";
 
 const clock = { now: () => 1_795_169_862_000 };
@@ -49,6 +50,26 @@ describe("the buffer", () => {
     expect(await held(buffer)).toEqual([]);
     buffer.append([ended("e")]);
     expect(await held(buffer)).toEqual(["e"]);
+  });
+
+  test("LOG10 records that nobody has read yet are bounded too, and read like all others", async () => {
+    const buffer = new LogBuffer(clock, { completions: 3, characters: 100_000 });
+    buffer.append([ended("first")]);
+    const add = (...names: string[]) => buffer.appendText(parseAppend(appendText(names.map((name) => ended(name)))));
+    add("a", "b");
+    expect(await held(buffer)).toEqual(["first", "a", "b"]);
+    add("c");
+    add("d", "e");
+    buffer.append([ended("f")]);
+    expect(await held(buffer)).toEqual(["d", "e", "f"]);
+    for (let i = 0; i < 1000; i++) add(`${i}`);
+    expect(await held(buffer)).toEqual(["997", "998", "999"]);
+    const { entries, newCursor } = await buffer.read({ cursor: 0, holdMs: 0 });
+    const waiting = buffer.read({ cursor: newCursor, holdMs: 10_000 });
+    add("last", "of all");
+    const positions = [...entries, ...(await waiting).entries].map(({ position }) => position);
+    expect(positions).toHaveLength(5);
+    expect(positions).toEqual([...new Set(positions)].toSorted((a, b) => a - b));
   });
 
   test("LOG11 cursors grow by entry though the clock stands still or runs back", async () => {

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { LogClient } from "../../../src/logs/log-client.ts";
-import type { AppendRequest } from "../../../src/logs/messages.ts";
+import { parseAppend, parseRecords } from "../../../src/logs/messages.ts";
 import type { FunctionCompletion } from "../../../src/protocol/function-log.ts";
 
 function completion(identifier: string): FunctionCompletion {
@@ -30,7 +30,7 @@ function world() {
   const client = new LogClient({
     stub: () => ({
       append(json) {
-        const { records }: AppendRequest = JSON.parse(json);
+        const records = parseRecords(parseAppend(json).text);
         const answer = Promise.withResolvers<void>();
         const names = records.map((record) =>
           record.kind === "Completion" ? record.completion.identifier : "progress",
