@@ -16,6 +16,16 @@ export default defineConfig({
           globalSetup: ["test/support/build.ts"],
         },
       },
+      // The Node service for "use node" actions, real processes and all.
+      {
+        test: {
+          name: "node",
+          include: ["test/node-actions/**/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          globalSetup: ["test/support/node-service/build.ts"],
+        },
+      },
       // The example's page in the system's Chromium: `npm run test:browser`.
       {
         test: {

@@ -63,6 +63,12 @@ function request(workload: Workload, stored: number): Request {
       return post("/noop", [{}], "null");
     case "actionQuery":
       return post("/action-query", ids, "quick brown");
+    case "httpAction":
+      return post("/http-action", [{}], "null");
+    case "nodeNoop":
+      return post("/node-noop", [{}], "null");
+    case "nodeQuery":
+      throw new Error("the default runtime is the baseline of that: bench/node-actions.ts");
     default:
       return workload satisfies never;
   }

@@ -9,12 +9,15 @@ export const BENCH_APP = join(import.meta.dirname, "app");
 const HEADERS = { "convex-client": "npm-1.48.0" };
 
 export interface ConvectionTarget extends Target {
+  readonly adminKey: string;
   /** Ids, in the order of their numbers. */
   readonly messages: readonly string[];
   readonly counters: readonly string[];
   query(path: string, args: unknown): Promise<unknown>;
   mutation(path: string, args: unknown): Promise<unknown>;
   action(path: string, args: unknown): Promise<unknown>;
+  /** How often the function ran, as far as the function log goes back. */
+  executions(name: string): Promise<number>;
 }
 
 /** `convection start` with the app of `bench/app`. `options`: further arguments of the command. */
@@ -30,11 +33,19 @@ export async function startConvection(options: readonly string[] = []): Promise<
   return {
     name: "Convection",
     url,
+    adminKey: backend.adminKey,
     messages,
     counters,
     query: (path, args) => one("query", path, args),
     mutation: (path, args) => one("mutation", path, args),
     action: (path, args) => one("action", path, args),
+    executions: async (name) => {
+      const response = await fetch(`${url}/api/stream_function_logs?cursor=0`, {
+        headers: { Authorization: `Convex ${backend.adminKey}` },
+      });
+      const { entries } = (await response.json()) as { entries: { kind: string; identifier: string }[] };
+      return entries.filter(({ kind, identifier }) => kind === "Completion" && identifier === name).length;
+    },
     pid: backend.process.process.pid ?? Number.NaN,
     async seed(documents) {
       const channels = documents / MESSAGES_PER_CHANNEL;
@@ -83,6 +94,12 @@ function request(workload: Workload, messages: readonly string[], counters: read
       return post("action", "actions:noop", [{}]);
     case "actionQuery":
       return post("action", "actions:readMessage", ids);
+    case "httpAction":
+      return { path: "/http/noop", headers: {}, bodies: ["{}"], expect: "null" };
+    case "nodeNoop":
+      return post("action", "node:noop", [{}]);
+    case "nodeQuery":
+      return post("action", "node:readMessage", ids);
     default:
       return workload satisfies never;
   }

@@ -6,14 +6,21 @@ import type { CostTable } from "./costs.ts";
 import type { FileSpeed } from "./files.ts";
 import type { Growth } from "./growth.ts";
 import type { Scheduling } from "./scheduling.ts";
+import { type SearchFigures, searchLines } from "./search.ts";
+import type { SyncReport } from "./sync.ts";
+import type { NodeActionsReport } from "./node-actions.ts";
 import type { Workload } from "./target.ts";
 
 export interface Report {
   readonly compared: readonly Compared[];
+  /** Absent when it was not asked for. */
+  readonly nodeActions: NodeActionsReport | undefined;
   readonly growth: Growth;
+  readonly search: SearchFigures;
   readonly scheduling: Scheduling;
   readonly files: readonly FileSpeed[];
   readonly costs: CostTable;
+  readonly sync: SyncReport;
   readonly hotCounter: { readonly acknowledged: number; readonly stored: number };
   readonly rounds: number;
   readonly milliseconds: number;
@@ -27,6 +34,9 @@ const NAMES: Readonly<Record<Workload, string>> = {
   hot: "hot counter",
   noop: "action, no-op",
   actionQuery: "action + runQuery",
+  httpAction: "HTTP action, no-op",
+  nodeNoop: "Node action, no-op",
+  nodeQuery: "Node action + runQuery",
 };
 
 /** Least ratio asked for, at 32 connections. */
@@ -37,6 +47,8 @@ const TARGETS: Readonly<Partial<Record<Workload, number>>> = {
   modify: 1.2,
   hot: 1.5,
   noop: 0.6,
+  httpAction: 0.6,
+  nodeNoop: 0.5,
 };
 
 const GROWTH_TARGET = 1.3;
@@ -66,9 +78,12 @@ export function markdown(report: Report): string {
     "",
     `Hot counter: ${report.hotCounter.acknowledged} increments acknowledged, ${report.hotCounter.stored} stored.`,
     "",
+    ...(report.nodeActions === undefined ? [] : [...nodeActionLines(report.nodeActions), ""]),
     ...growthLines(report.growth),
     "",
+    ...searchLines(report.search),
     ...schedulingLines(report.scheduling),
+    ...syncLines(report.sync),
     "",
     ...fileLines(report.files),
     "",
@@ -118,6 +133,29 @@ function speedTable(compared: readonly Compared[]): string[] {
     ],
     rows,
   );
+}
+
+const NODE_QUERY_TARGET = 2;
+const COLD_TARGET = 2;
+
+export function nodeActionLines({ queries, start }: NodeActionsReport): string[] {
+  const lines = queries.map(({ connections, baseline, convection }) => {
+    const ratio = convection.p50Ms / baseline.p50Ms;
+    return (
+      `Node action + runQuery at ${connections}: ${convection.p50Ms.toFixed(1)} ms (p50), ${baseline.p50Ms.toFixed(1)} ms ` +
+      `from the default runtime: **${ratio.toFixed(2)}** (target ≤ ${NODE_QUERY_TARGET}, ${verdict(ratio, NODE_QUERY_TARGET)}).`
+    );
+  });
+  const cold = start.coldP50Ms / start.warmP95Ms;
+  return [
+    ...lines,
+    `First Node call after a change: ${start.coldP50Ms.toFixed(0)} ms (median of ten, at most ${start.coldMaxMs.toFixed(0)} ms), ` +
+      `later ones ${start.warmP95Ms.toFixed(0)} ms (p95): **${cold.toFixed(2)}** (target ≤ ${COLD_TARGET}, ${verdict(cold, COLD_TARGET)}).`,
+  ];
+}
+
+function verdict(ratio: number, target: number): string {
+  return ratio <= target ? "met" : "missed";
 }
 
 function growthLines({ documents, p50Ms, ratio }: Growth): string[] {
@@ -188,4 +226,27 @@ function costLines({ rows, loaderIds }: CostTable): string[] {
 function table(heading: readonly string[], rows: readonly (readonly (string | number)[])[]): string[] {
   const line = (cells: readonly (string | number)[]): string => `| ${cells.join(" | ")} |`;
   return [line(heading), line(heading.map(() => "---")), ...rows.map(line)];
+}
+
+/** Live queries beside a hand-written object that broadcasts a counter from its own storage. */
+export function syncLines({ delivery, runs, idle, growth }: SyncReport): string[] {
+  const ms = (value: number): string => value.toFixed(2);
+  return [
+    "Write to update at a subscriber, ms; the baseline is one Durable Object that broadcasts.",
+    "",
+    "| subscribers | baseline p50 | ours p50 | ratio | after the answer p50 | baseline p99 | ours p99 | ratio |",
+    "| --- | --- | --- | --- | --- | --- | --- | --- |",
+    ...delivery.map(
+      ({ subscribers, baseline, convection }) =>
+        `| ${subscribers} | ${ms(baseline.p50)} | ${ms(convection.p50)} | ${ms(convection.p50 / baseline.p50)} | ` +
+        `${ms(convection.afterAnswerP50)} | ${ms(baseline.p99)} | ${ms(convection.p99)} | ${ms(convection.p99 / baseline.p99)} |`,
+    ),
+    "",
+    `The query of the most subscribers ran ${runs.runs} times for ${runs.commits} commits.`,
+    `An idle socket with one query takes ${(idle.bytesEach / 1024).toFixed(1)} KiB of the runtime, one of the ` +
+      `baseline's ${(idle.baselineBytesEach / 1024).toFixed(1)} KiB (${idle.sockets} sockets).`,
+    `A commit beside ${growth.subscriptions[0]} subscriptions that it does not touch takes ${ms(growth.p50Ms[0])} ms and ` +
+      `${growth.cpuMicroseconds[0].toFixed(0)} µs of CPU, beside ${growth.subscriptions[1]} it takes ` +
+      `${ms(growth.p50Ms[1])} ms and ${growth.cpuMicroseconds[1].toFixed(0)} µs.`,
+  ];
 }

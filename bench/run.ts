@@ -10,8 +10,19 @@ import { measureCosts } from "./costs.ts";
 import { measureGrowth } from "./growth.ts";
 import { type FilePlan, type FileSpeed, measureFiles } from "./files.ts";
 import { LoadGenerator } from "./load-generator.ts";
-import { fileLines, markdown, type Report, schedulingLines, writeReport } from "./report.ts";
+import { measureNodeActions } from "./node-actions.ts";
+import {
+  fileLines,
+  markdown,
+  nodeActionLines,
+  type Report,
+  schedulingLines,
+  syncLines,
+  writeReport,
+} from "./report.ts";
 import { measureScheduling, type SchedulingPlan } from "./scheduling.ts";
+import { measureSearch, type SearchPlan } from "./search.ts";
+import { FULL_SYNC, measureSync, QUICK_SYNC } from "./sync.ts";
 import { isWorkload, WORKLOADS } from "./target.ts";
 
 interface Plan {
@@ -19,6 +30,7 @@ interface Plan {
   readonly warmUpMs: number;
   readonly milliseconds: number;
   readonly growth: readonly [number, number];
+  readonly search: SearchPlan;
   readonly scheduling: Omit<SchedulingPlan, "rounds">;
   readonly files: FilePlan;
 }
@@ -29,6 +41,7 @@ const FULL: Plan = {
   warmUpMs: 3000,
   milliseconds: 500,
   growth: [1000, 100_000],
+  search: { vectors: 10_000, notes: 100_000, rounds: 5, milliseconds: 1000 },
   scheduling: { hops: 200, jobs: 10_000, pending: [100, 100_000] },
   files: {
     rounds: 5,
@@ -43,6 +56,7 @@ const QUICK: Plan = {
   warmUpMs: 200,
   milliseconds: 200,
   growth: [1000, 3000],
+  search: { vectors: 2000, notes: 3000, rounds: 1, milliseconds: 200 },
   scheduling: { hops: 50, jobs: 1000, pending: [100, 3000] },
   files: {
     rounds: 1,
@@ -60,34 +74,45 @@ const FILES = "files";
 const { values } = parseArgs({ options: { quick: { type: "boolean" }, only: { type: "string" } } });
 const plan = values.quick === true ? QUICK : FULL;
 const only = values.only?.split(",");
-const unknown = only?.find((name) => !isWorkload(name) && name !== SCHEDULING && name !== FILES);
-if (unknown !== undefined)
-  throw new Error(`no such workload: ${unknown}. There are ${[...WORKLOADS, SCHEDULING, FILES].join(", ")}`);
+const others = [SCHEDULING, FILES, "sync"];
+const unknown = only?.find((name) => !isWorkload(name) && !others.includes(name));
+if (unknown !== undefined) {
+  throw new Error(`no such workload: ${unknown}. There are ${[...WORKLOADS, ...others].join(", ")}`);
+}
 
 await build();
 await using generator = new LoadGenerator();
-const { compared, hotCounter } = await measureSpeed(generator);
+const { compared, nodeActions, hotCounter } = await measureSpeed(generator);
 if (only?.includes(SCHEDULING) === true) {
   console.log(
     schedulingLines(await measureScheduling(generator, { ...plan.scheduling, rounds: plan.rounds })).join("\n"),
   );
 }
 if (only?.includes(FILES) === true) console.log(fileLines(await filesOfBoth()).join("\n"));
+const syncPlan = plan === FULL ? FULL_SYNC : QUICK_SYNC;
+if (only?.includes("sync") === true) console.log(syncLines(await measureSync(syncPlan)).join("\n"));
 if (only === undefined) {
   console.log("growth ...");
   const growth = await measureGrowth(generator, plan.growth, plan.rounds, plan.milliseconds);
+  console.log("search ...");
+  const search = await measureSearch(generator, plan.search);
   console.log("scheduling ...");
   const scheduling = await measureScheduling(generator, { ...plan.scheduling, rounds: plan.rounds });
   console.log("files ...");
   const files = await filesOfBoth();
   console.log("costs ...");
   const costs = await measureCosts();
+  console.log("sync ...");
+  const sync = await measureSync(syncPlan);
   const report: Report = {
     compared,
+    nodeActions,
     growth,
+    search,
     scheduling,
     files,
     costs,
+    sync,
     hotCounter,
     rounds: plan.rounds,
     milliseconds: plan.milliseconds,
@@ -102,13 +127,13 @@ async function filesOfBoth(): Promise<readonly FileSpeed[]> {
   return await measureFiles({ baseline, convection }, plan.files);
 }
 
-async function measureSpeed(load: LoadGenerator): Promise<Pick<Report, "compared" | "hotCounter">> {
+async function measureSpeed(load: LoadGenerator): Promise<Pick<Report, "compared" | "nodeActions" | "hotCounter">> {
   await using baseline = await startBaseline();
   await using convection = await startConvection();
   await Promise.all([baseline.seed(1000), convection.seed(1000)]);
   const results: Compared[] = [];
   for (const workload of WORKLOADS) {
-    if (only !== undefined && !only.includes(workload)) continue;
+    if (workload === "nodeQuery" || (only !== undefined && !only.includes(workload))) continue;
     for (const connections of [1, 32]) {
       // oxlint-disable-next-line no-await-in-loop -- one at a time is the point
       const one = await compare(load, { baseline, convection }, workload, connections, plan);
@@ -116,6 +141,9 @@ async function measureSpeed(load: LoadGenerator): Promise<Pick<Report, "compared
       console.log(line(one));
     }
   }
+  const wantsNode = only === undefined || only.includes("nodeQuery");
+  const nodeActions = wantsNode ? await measureNodeActions(load, convection, plan) : undefined;
+  if (nodeActions !== undefined) console.log(nodeActionLines(nodeActions).join("\n"));
   // Both counters were only written by increments, each of which was acknowledged.
   const increments = results.filter(({ workload }) => workload === "modify" || workload === "hot");
   const acknowledged = increments.reduce((sum, { convection: ours }) => sum + ours.answered, 0);
@@ -123,7 +151,7 @@ async function measureSpeed(load: LoadGenerator): Promise<Pick<Report, "compared
   if (stored !== acknowledged) throw new Error(`${acknowledged} increments were acknowledged, ${stored} are stored`);
   const theirs = increments.reduce((sum, one) => sum + one.baseline.answered, 0);
   if ((await baseline.total()) !== theirs) throw new Error("the baseline lost increments");
-  return { compared: results, hotCounter: { acknowledged, stored } };
+  return { compared: results, nodeActions, hotCounter: { acknowledged, stored } };
 }
 
 function line({ workload, connections, baseline, convection, ratio, spread }: Compared): string {

@@ -1,7 +1,18 @@
 import type { LoadJob } from "./load.ts";
 
 /** What is measured: the same work at a hand-written Worker and at Convection. */
-export const WORKLOADS = ["get", "list", "insert", "modify", "hot", "noop", "actionQuery"] as const;
+export const WORKLOADS = [
+  "get",
+  "list",
+  "insert",
+  "modify",
+  "hot",
+  "noop",
+  "actionQuery",
+  "httpAction",
+  "nodeNoop",
+  "nodeQuery",
+] as const;
 
 export type Workload = (typeof WORKLOADS)[number];
 

@@ -1,5 +1,5 @@
-// Builds dist/: the Worker, the isolate harness it carries, the command, and the hooks of old React apps.
-// `node scripts/build.ts [worker] [cli] [react]`.
+// Builds dist/: the Worker, the isolate harness it carries, the command, the hooks of old React apps, the Node service.
+// `node scripts/build.ts [worker] [cli] [react] [node-actions]`.
 import { execFile } from "node:child_process";
 import { existsSync, globSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -9,14 +9,15 @@ import { build as bundle, type BuildOptions } from "esbuild";
 
 const ROOT = join(import.meta.dirname, "..");
 
-export type Target = "worker" | "cli" | "react";
+export type Target = "worker" | "cli" | "react" | "node-actions";
 
-export const TARGETS: readonly Target[] = ["worker", "cli", "react"];
+export const TARGETS: readonly Target[] = ["worker", "cli", "react", "node-actions"];
 
 const BUILDERS: Readonly<Record<Target, () => Promise<void>>> = {
   worker: buildWorker,
   cli: buildCli,
   react: buildReact,
+  "node-actions": buildNodeActions,
 };
 
 export async function build(targets: readonly Target[] = TARGETS): Promise<void> {
@@ -68,6 +69,20 @@ async function buildCli(): Promise<void> {
     // Commands are imported when called; what they share goes beside them, so `import.meta.dirname` stays dist/.
     splitting: true,
     chunkNames: "cli-[name]-[hash]",
+  });
+}
+
+/** Two files that need nothing beside them: the service, and the process that runs user code. */
+async function buildNodeActions(): Promise<void> {
+  await bundle({
+    ...COMMON,
+    entryPoints: { "node-actions": "node-actions/main.ts", "node-actions-child": "node-actions/child/main.ts" },
+    outdir: "dist",
+    platform: "node",
+    // CommonJS packages in an ES module.
+    banner: {
+      js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',
+    },
   });
 }
 

@@ -6,6 +6,7 @@ export { FileSweeper } from "./compose/file-sweeper.ts";
 export { Logs } from "./compose/logs.ts";
 export { ScheduledActions, Scheduler } from "./compose/scheduler.ts";
 export { Sync, SyncWork } from "./compose/sync.ts";
+export { Search } from "./compose/search.ts";
 export { Transactor } from "./compose/transactor.ts";
 
 export default {

@@ -1,4 +1,7 @@
 // The hand-written Worker in a miniflare process of its own, set up as `src/cli/backend.ts` sets up ours.
+import { fork } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -18,6 +21,12 @@ await build({
   external: ["cloudflare:*", "node:*"],
   logLevel: "warning",
 });
+const key = randomBytes(32).toString("hex");
+const node = fork(join(import.meta.dirname, "node-server.ts"), {
+  stdio: "inherit",
+  env: { ...process.env, BENCH_KEY: key },
+});
+const [{ url: nodeUrl }] = (await once(node, "message")) as [{ url: string }];
 const runtime = new Miniflare(
   convertV4MiniflareOptions({
     host: "127.0.0.1",
@@ -37,6 +46,8 @@ const runtime = new Miniflare(
         compatibilityFlags: ["nodejs_compat"],
         d1Databases: ["DB"],
         r2Buckets: ["FILES"],
+        durableObjects: { BROADCAST: { className: "Broadcast", useSQLite: true } },
+        bindings: { NODE_URL: nodeUrl, NODE_KEY: key },
       },
     ],
   }),

@@ -3,9 +3,16 @@ import { drizzle } from "drizzle-orm/d1";
 import { Hono } from "hono";
 import { counters, messages } from "./schema.ts";
 
+export { Broadcast } from "./broadcast.ts";
+
 interface Bindings {
   readonly DB: D1Database;
   readonly FILES: R2Bucket;
+  readonly BROADCAST: {
+    getByName(name: string): { fetch(request: Request): Promise<Response>; increment(): Promise<number> };
+  };
+  readonly NODE_URL: string;
+  readonly NODE_KEY: string;
 }
 
 const app = new Hono<{ Bindings: Bindings }>();
@@ -60,9 +67,30 @@ app.post("/increment", async (c) => {
   return c.json(row?.value ?? null);
 });
 
+app.get("/broadcast", (c) => c.env.BROADCAST.getByName("all").fetch(c.req.raw));
+
+app.post("/publish", async (c) => c.json(await c.env.BROADCAST.getByName("all").increment()));
+
 app.post("/noop", async (c) => {
   await c.req.json();
   return c.json(null);
+});
+
+app.post("/http-action", (c) => c.json(null));
+const encoder = new TextEncoder();
+let hmac: Promise<CryptoKey> | undefined;
+
+/** Forwards to a Node server, with an HMAC of the body as a header. */
+app.post("/node-noop", async (c) => {
+  const body = await c.req.text();
+  hmac ??= crypto.subtle.importKey("raw", encoder.encode(c.env.NODE_KEY), { name: "HMAC", hash: "SHA-256" }, false, [
+    "sign",
+  ]);
+  const mac = new Uint8Array(await crypto.subtle.sign("HMAC", await hmac, encoder.encode(body)));
+  const signature = Array.from(mac, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const headers = { "content-type": "application/json", "x-signature": signature };
+  const answer = await fetch(`${c.env.NODE_URL}/noop`, { method: "POST", headers, body });
+  return c.json(await answer.json());
 });
 
 app.post("/action-query", async (c) => {
@@ -83,6 +111,31 @@ app.get("/files/:key", async (c) => {
   if (object === null) return c.notFound();
   const headers = { "content-type": object.httpMetadata?.contentType ?? "", etag: object.httpEtag };
   return c.body(object.body, 200, headers);
+});
+
+/** Any of the terms, the last as a prefix. */
+app.post("/find", async (c) => {
+  const { match } = await c.req.json<{ match: string }>();
+  const { results } = await c.env.DB.prepare(
+    "SELECT n.* FROM notes_text AS t JOIN notes AS n ON n.id = t.rowid WHERE notes_text MATCH ?1 ORDER BY rank LIMIT 20",
+  )
+    .bind(match)
+    .all();
+  return c.json(results);
+});
+
+app.post("/seed-notes", async (c) => {
+  const { bodies } = await c.req.json<{ bodies: string[] }>();
+  await c.env.DB.batch([
+    c.env.DB.prepare("INSERT INTO notes (body, created_at) SELECT value, ?2 FROM json_each(?1)").bind(
+      JSON.stringify(bodies),
+      Date.now(),
+    ),
+    c.env.DB.prepare("INSERT INTO notes_text (rowid, body) SELECT id, body FROM notes ORDER BY id DESC LIMIT ?1").bind(
+      bodies.length,
+    ),
+  ]);
+  return c.json(null);
 });
 
 /** For the bench itself: D1 takes 100 parameters per statement. */

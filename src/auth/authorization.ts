@@ -1,4 +1,5 @@
 import { NO_IDENTITY, type Identity } from "../protocol/identity.ts";
+import type { Clock } from "../shared/clock.ts";
 import { badRequest, CodedError } from "../shared/coded-error.ts";
 import type { JsonObject } from "../shared/json.ts";
 import type { AdminKeys } from "./admin-key.ts";
@@ -61,6 +62,26 @@ export async function authenticate(credentials: Credentials, authorities: Author
     }
     default:
       return credentials satisfies never;
+  }
+}
+
+/** Of a single request: who is allowed in now, not a few seconds ago (`wire.md` §5.3). */
+export async function authenticateRequest(
+  credentials: Credentials,
+  authorities: Authorities & { readonly clock: Clock },
+): Promise<Identity> {
+  const identity = await authenticate(credentials, authorities);
+  requireUnexpired(identity, authorities.clock.now());
+  return identity;
+}
+
+/**
+ * Before every execution on behalf of a user. Strict, while `TokenVerifier` may have let a token pass that had
+ * expired a moment before. `now`: milliseconds since the epoch.
+ */
+export function requireUnexpired(identity: Identity, now: number): void {
+  if (identity.kind === "user" && now >= identity.expiresAt) {
+    throw new CodedError("Unauthenticated", "TokenExpired", "Convex token identity expired");
   }
 }
 

@@ -111,6 +111,7 @@ function newRuntime(options: BackendOptions): Miniflare {
                 FILE_SWEEPER: { className: "FileSweeper", useSQLite: true },
                 SCHEDULER: { className: "Scheduler", useSQLite: true },
                 SYNC: { className: "Sync", useSQLite: true },
+                SEARCH: { className: "Search", useSQLite: true },
                 // In memory only: kept, so that `npx convex logs --history` has something to show after a pause.
                 LOGS: { className: "Logs", useSQLite: true, unsafePreventEviction: true },
               },

@@ -1,4 +1,4 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { linkSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, unlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -8,6 +8,8 @@ import { CliError } from "./command.ts";
 export interface DataDirectory {
   readonly path: string;
   readonly statePath: string;
+  /** What the Node service keeps; it can be thrown away. */
+  readonly nodeCachePath: string;
   /** Master secret, hex, generated on first use. */
   readonly secret: string;
   /** Gives the directory free; removes it when it is temporary. */
@@ -29,6 +31,7 @@ export function openDataDirectory(path: string): DataDirectory {
     return {
       path: directory,
       statePath: join(directory, "state"),
+      nodeCachePath: nodeCachePath(directory),
       secret: readOrCreateSecret(directory),
       [Symbol.dispose]: unlock,
     };
@@ -43,8 +46,13 @@ export function temporaryDataDirectory(): DataDirectory {
   return {
     path: directory,
     statePath: join(directory, "state"),
+    nodeCachePath: nodeCachePath(directory),
     secret: readOrCreateSecret(directory),
-    [Symbol.dispose]: () => rmSync(directory, { recursive: true, force: true, maxRetries: 5 }),
+    [Symbol.dispose]: () => {
+      for (const path of [directory, nodeCachePath(directory)]) {
+        rmSync(path, { recursive: true, force: true, maxRetries: 5 });
+      }
+    },
   };
 }
 
@@ -56,6 +64,13 @@ export function readSecret(path: string): string {
   } catch (error) {
     throw new CliError(`Cannot read ${file} (${reason(error)}). Start the backend once, or pass --data or --stdin.`);
   }
+}
+
+/** When this is root, user code runs as somebody else, who may not look into the data directory. */
+function nodeCachePath(directory: string): string {
+  if (process.getuid?.() !== 0) return join(directory, "node-actions");
+  const name = createHash("sha256").update(directory).digest("hex").slice(0, 16);
+  return join(tmpdir(), `convection-node-${name}`);
 }
 
 function readOrCreateSecret(directory: string): string {

@@ -15,6 +15,7 @@ import { composeTokens } from "./auth.ts";
 import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
 import { wakeFileSweeper } from "./file-sweeper.ts";
 import { composeFileService, composeUploads } from "./files.ts";
+import { composeNodeCallbacks } from "./node-actions.ts";
 import { composeSystem } from "./system-functions.ts";
 import { composeSockets } from "./sockets.ts";
 import { composeTestFunctions } from "./test-functions.ts";
@@ -62,6 +63,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
         .catch((error: unknown) => log.error("background work was not started", error));
     },
   });
+  let self: (request: Request) => Response | Promise<Response> | null = () => null;
   const services: HttpServices = {
     functions,
     httpActions: new HttpActionRunner(
@@ -73,12 +75,13 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
     testFunctions: composeTestFunctions(core, bindings.LOADER, deployments),
     shapes: system,
     files: composeFileService(core.files, uploads, deployments, queries),
+    nodeCallbacks: composeNodeCallbacks(core, deployments, { queries, actions, committer: transactor, uploads }),
     ...composePush(ports),
     jobs: { cancel: (component, id) => cancelJob(transactor, component, id) },
     logs,
     sync: composeSockets(bindings, settings.syncShards),
     adminKeys: await AdminKeys.create(identity.instanceName, core.secrets),
-    tokens: composeTokens(core, deployments),
+    tokens: composeTokens(core, deployments, (request) => self(request)),
     signingKeys: async () => runtime.jwtSigner.publicKeys((await deployments.current()).catalog.values),
     clock,
     random,
@@ -93,6 +96,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
       functionBodyBytes: settings.httpBodyBytes,
       pushBodyBytes: settings.pushBytes,
       echoBodyBytes: settings.echoBodyBytes,
+      httpActionRequestBytes: settings.httpActionRequestBytes,
       queriesPerBatch: settings.queriesPerBatch,
       requestTimeoutMs: settings.requestTimeoutMs,
       logHoldMs: settings.logHoldMs,
@@ -105,13 +109,11 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
     authenticate: (credentials) => authenticate(credentials, services),
     log,
   });
-  return {
-    api: createApp(services),
-    site: createSiteApp(services),
-    syncWork,
-    siteUrl: identity.siteUrl,
-    actions,
-    transactor,
-    runtime,
+  const api = createApp(services);
+  const site = createSiteApp(services);
+  self = (request) => {
+    if (request.url.startsWith(`${identity.siteUrl}/`)) return site.fetch(request, { keepAlive });
+    return request.url.startsWith(`${identity.cloudUrl}/`) ? api.fetch(request, { keepAlive }) : null;
   };
+  return { api, site, syncWork, siteUrl: identity.siteUrl, actions, transactor, runtime };
 }

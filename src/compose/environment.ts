@@ -1,5 +1,7 @@
 import type { LogsStub } from "../logs/messages.ts";
 import type { SchedulerStub } from "../scheduler/scheduler-client.ts";
+import type { SearchStub } from "../search/messages.ts";
+import type { VectorizeBinding } from "../search/vectorize/binding.ts";
 import type { TransactorStub } from "../transactor/transactor-client.ts";
 
 /** What wrangler.toml and `convection start` bind to the Worker. Variables are parsed by `protocol/parse-settings.ts`. */
@@ -18,6 +20,10 @@ export interface Bindings {
   readonly LOGS: { getByName(name: string): LogsStub };
   /** Sockets of clients. */
   readonly SYNC: { getByName(name: string): SyncStub };
+  /** Search indexes, an object each. */
+  readonly SEARCH: { getByName(name: string): SearchStub };
+  /** Optional: holds vectors instead of the objects of `SEARCH`. */
+  readonly VECTORIZE?: VectorizeBinding;
   readonly [variable: string]: unknown;
 }
 

@@ -1,25 +1,23 @@
 import harness from "../../dist/harness.json";
 import { keyIn } from "../engine/index-definition.ts";
 import { Environment } from "../deploy/environment.ts";
-import type { DeployPorts, Rules } from "../deploy/ports.ts";
+import type { DeployPorts, NodeAnalyzer, Rules } from "../deploy/ports.ts";
 import { PushService } from "../deploy/push-service.ts";
 import { PushTokens } from "../deploy/push-token.ts";
 import { DEFAULT_DEPLOY_SETTINGS } from "../deploy/settings.ts";
 import { limitNotes, type Settings } from "../protocol/settings.ts";
 import { IsolateAnalyzer } from "../runtime/code/analyzer.ts";
+import { ServiceNodeAnalyzer } from "../runtime/node/node-analyzer.ts";
 import { isJsonObject } from "../shared/json.ts";
 import { checkDocument } from "../values/enforce-schema.ts";
 import { checkVariables } from "../values/environment-variable.ts";
 import { parseSchema } from "../values/schema.ts";
 import type { TransactorClient } from "../transactor/transactor-client.ts";
 import { type Core, schemaLimits } from "./runtime.ts";
-import { clock, log, random } from "./system.ts";
+import { clock, log, pause, random } from "./system.ts";
 
 /** How long a lease that was taken just before a commit may outlive it, beyond its length: timers are not exact. */
 const LEASE_MARGIN_MS = 20;
-
-/** Any time at all will do: workerd looks at its sockets only when nothing in the process is ready to run. */
-const PAUSE_MS = 1;
 
 export interface Push {
   readonly push: PushService;
@@ -36,7 +34,7 @@ export function deployPorts(
   return {
     code: core.code,
     analyzer: new IsolateAnalyzer(loader, harness, clock, random),
-    nodeAnalyzer: null,
+    nodeAnalyzer: nodeAnalyzer(core),
     persistence,
     committer: {
       allocate: async (request) => transactor.allocate(request),
@@ -53,7 +51,8 @@ export function deployPorts(
       hooks.onFlip();
       await new Promise((resolve) => setTimeout(resolve, settings.codeLeaseMs + LEASE_MARGIN_MS));
     },
-    pause: () => new Promise((resolve) => setTimeout(resolve, PAUSE_MS)),
+    pause,
+    derivedIndexes: core.search,
     startBackground: hooks.startBackground,
     clock,
     random,
@@ -67,6 +66,11 @@ export function deployPorts(
       builtinVariables: core.builtinVariables,
     },
   };
+}
+
+function nodeAnalyzer({ runtime, settings }: Core): NodeAnalyzer | null {
+  const { service } = runtime.nodeActions;
+  return service.configured ? new ServiceNodeAnalyzer(service, settings.nodeAnalyzeTimeMs) : null;
 }
 
 export function composePush(ports: DeployPorts): Push {

@@ -25,11 +25,13 @@ import { JwtSigner } from "../runtime/functions/jwt-signer.ts";
 import type { FunctionHandles } from "../runtime/functions/reference.ts";
 import { SealedText } from "../runtime/sealed-text.ts";
 import { MasterSecret } from "../runtime/secret.ts";
+import { SearchClient } from "../search/search-client.ts";
 import { LogClient } from "../logs/log-client.ts";
 import { must } from "../shared/assert.ts";
 import { SCHEMA_LIMITS, type SchemaLimits } from "../values/limits.ts";
 import { type Bindings, LOGS_NAME } from "./environment.ts";
 import { composeFiles, type Files } from "./files.ts";
+import { composeNodeActions } from "./node-actions.ts";
 import { clock, keepAlive, log, random } from "./system.ts";
 
 /** What the Worker and the Transactor have in common: both run functions of the same app on the same database. */
@@ -44,6 +46,7 @@ export interface Core {
   readonly runtime: RuntimeEnvironment;
   readonly files: Files;
   readonly logs: LogClient;
+  readonly search: SearchClient;
   /** The deployment's secrets, the present one first. */
   readonly secrets: readonly [string, ...string[]];
   readonly builtinVariables: Readonly<Record<string, string>>;
@@ -67,6 +70,7 @@ export function composeCore(bindings: Bindings): Core {
   const master = new MasterSecret(identity.secret);
   const notes = limitNotes(settings);
   const files = composeFiles(bindings, settings, identity, secrets);
+  const search = new SearchClient((name) => bindings.SEARCH.getByName(name));
   const runtime: RuntimeEnvironment = {
     isolates: new Isolates(bindings.LOADER, source, harness),
     code: source,
@@ -85,6 +89,7 @@ export function composeCore(bindings: Bindings): Core {
       actionTimeoutMs: settings.actionTimeoutMs,
       syscallTimeMs: settings.syscallTimeMs,
       nestingDepth: settings.nestingDepth,
+      vectorResults: settings.vectorResults,
       argumentBytes: settings.argsBytes,
       returnBytes: settings.returnBytes,
       notes,
@@ -110,10 +115,23 @@ export function composeCore(bindings: Bindings): Core {
         },
         clock,
       ),
+      nodeActions: new Admission(
+        {
+          limit: settings.concurrentNodeActions,
+          waitMs: settings.actionQueueMs,
+          maxRunMs: settings.nodeActionTimeoutMs,
+          kind: "Node actions",
+          note: notes.concurrentNodeActions ?? "",
+        },
+        clock,
+      ),
     },
+    nodeActions: composeNodeActions(settings, identity, secrets, notes),
     instanceName: identity.instanceName,
     jwtSigner: new JwtSigner((name, value) => cipher.open(name, value)),
     cloudUrl: identity.cloudUrl,
+    vectorIndexes: search.vectors,
+    textIndexes: search.texts,
   };
   const variables = variableReader(cipher, builtinVariables);
   const loader = new DeploymentLoader(source, variables, schemaLimits(settings));
@@ -128,6 +146,7 @@ export function composeCore(bindings: Bindings): Core {
     runtime,
     files,
     logs,
+    search,
     secrets,
     builtinVariables,
   };

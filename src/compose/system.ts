@@ -17,6 +17,12 @@ export const jitter: Jitter = () => Math.random();
 /** Lets work of the request that is running end after its answer. */
 export const keepAlive = (work: Promise<unknown>): void => waitUntil(work);
 
+/** Any time at all will do: workerd looks at its sockets only when nothing in the process is ready to run. */
+const PAUSE_MS = 1;
+
+/** Lets other requests have their turn. */
+export const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+
 export const log: Log = {
   info: (event, fields) => console.log(JSON.stringify({ level: "info", event, ...fields })),
   warn: (event, fields) => console.warn(JSON.stringify({ level: "warn", event, ...fields })),

@@ -56,6 +56,7 @@ export class Transactor extends TransactorObject<Bindings> {
         gatherMs: settings.commitGatherMs,
       },
       retentionMs: settings.retentionMs,
+      textIndexes: runtime.textIndexes,
       background: (budgetMs) => work.run(budgetMs),
       published: (transactions, previous) => publisher.publish(transactions, previous),
       listen: (shard) => publisher.listen(shard),

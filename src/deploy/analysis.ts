@@ -1,6 +1,6 @@
-import type { SchemaJson } from "../protocol/app.ts";
+import type { NodeCode, SchemaJson } from "../protocol/app.ts";
 import type { AnalyzedModule } from "../protocol/invocation.ts";
-import { badRequest, CodedError, notAvailableYet } from "../shared/coded-error.ts";
+import { badRequest, CodedError } from "../shared/coded-error.ts";
 import type { JsonObject, JsonValue } from "../shared/json.ts";
 import { parseAuthProviders } from "./auth-config.ts";
 import { exportTree, type ExportTree } from "./component-exports.ts";
@@ -10,8 +10,9 @@ import { evaluateDefinitions, type DefinitionExport } from "./definitions.ts";
 import { EvaluationErrors, schemaError } from "./evaluation-error.ts";
 import { AUTH_CONFIG, isAnalyzed, modulePrefix } from "./module-path.ts";
 import { isolateSources, type LoadedModule } from "./module-set.ts";
-import type { DeployPorts } from "./ports.ts";
+import type { DeployPorts, PushedNodeCode } from "./ports.ts";
 import type { PushedModule, StartPushBody } from "./push-body.ts";
+import { nodeServiceMissing } from "./push-error.ts";
 import { parseSchemaJson } from "./schema-json.ts";
 
 export type EnvironmentModule = AnalyzedModule & { readonly environment: "isolate" | "node" };
@@ -59,6 +60,7 @@ export async function evaluateDeclarations(
 export async function analyze(
   body: StartPushBody,
   modules: readonly LoadedModule[],
+  node: NodeCode | null,
   variables: Readonly<Record<string, string>>,
   builtins: Readonly<Record<string, string>>,
   ports: AnalysisPorts,
@@ -71,7 +73,12 @@ export async function analyze(
   for (const definition of declared.definitions.keys()) {
     const own = modules.filter((module) => module.definition === definition);
     // A component's variables differ from mount to mount; its set of functions must not depend on them (P-F-28).
-    analyzed.set(definition, await analyzeModules(own, definition === "" ? variables : builtins, ports, errors));
+    analyzed.set(definition, await analyzeIsolateModules(own, definition === "" ? variables : builtins, ports, errors));
+  }
+  if (node !== null) {
+    const code = { ...node, nodeVersion: body.nodeVersion ?? null };
+    const own = await analyzeNodeModules(code, modules, variables, ports, errors);
+    analyzed.set("", new Map([...own, ...(analyzed.get("") ?? [])]));
   }
   const exports = new Map<string, ExportTree>();
   for (const [definition, own] of analyzed) {
@@ -85,29 +92,35 @@ export async function analyze(
   return { ...declared, modules: analyzed, exports, authProviders };
 }
 
-async function analyzeModules(
+/** Only the app itself has any (E-D-5). */
+async function analyzeNodeModules(
+  code: PushedNodeCode,
+  modules: readonly LoadedModule[],
+  variables: Readonly<Record<string, string>>,
+  { nodeAnalyzer }: AnalysisPorts,
+  errors: EvaluationErrors,
+): Promise<ReadonlyMap<string, EnvironmentModule>> {
+  const targets = modules.filter((module) => module.environment === "node" && isAnalyzed(module.path));
+  const analyzed = new Map<string, EnvironmentModule>();
+  if (targets.length === 0) return analyzed;
+  if (nodeAnalyzer === null) throw nodeServiceMissing();
+  const result = await nodeAnalyzer.analyze(code, { kind: "modules", modules: targets.map(target) }, variables);
+  if (!result.ok) throw errors.ofModule(result);
+  for (const module of "modules" in result ? result.modules : []) {
+    checkNodeModule(module);
+    analyzed.set(module.path, { ...module, environment: "node" });
+  }
+  return analyzed;
+}
+
+async function analyzeIsolateModules(
   modules: readonly LoadedModule[],
   variables: Readonly<Record<string, string>>,
   ports: AnalysisPorts,
   errors: EvaluationErrors,
 ): Promise<ReadonlyMap<string, EnvironmentModule>> {
   const analyzed = new Map<string, EnvironmentModule>();
-  const targets = modules.filter((module) => isAnalyzed(module.path));
-  const node = targets.filter((module) => module.environment === "node");
-  const [firstNode] = node;
-  if (firstNode !== undefined) {
-    if (ports.nodeAnalyzer === null) throw notAvailableYet(`"use node" (in ${firstNode.path})`);
-    const sources = Object.fromEntries(
-      modules.filter((module) => module.environment === "node").map((module) => [module.key, module.source]),
-    );
-    const result = await ports.nodeAnalyzer.analyze(sources, { kind: "modules", modules: node.map(target) }, variables);
-    if (!result.ok) throw errors.ofModule(result);
-    for (const module of "modules" in result ? result.modules : []) {
-      checkNodeModule(module);
-      analyzed.set(module.path, { ...module, environment: "node" });
-    }
-  }
-  const isolate = targets.filter((module) => module.environment === "isolate");
+  const isolate = modules.filter((module) => module.environment === "isolate" && isAnalyzed(module.path));
   if (isolate.length > 0) {
     const request = { kind: "modules", modules: isolate.map(target) } as const;
     const result = await ports.analyzer.analyze(isolateSources(modules), request, variables);

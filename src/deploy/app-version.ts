@@ -1,4 +1,4 @@
-import type { AppVersion, ComponentVersion, ModuleReference } from "../protocol/app.ts";
+import type { AppVersion, ComponentVersion, ModuleReference, NodeCode } from "../protocol/app.ts";
 import { must } from "../shared/assert.ts";
 import { realmBundle } from "../runtime/code/realm-bundle.ts";
 import type { Clock } from "../shared/clock.ts";
@@ -22,6 +22,7 @@ export async function buildAppVersion(
   body: StartPushBody,
   analysis: Analysis,
   modules: readonly LoadedModule[],
+  node: NodeCode | null,
   active: AppVersion | null,
   { clock, random }: { readonly clock: Clock; readonly random: Random },
 ): Promise<AppVersion> {
@@ -34,6 +35,7 @@ export async function buildAppVersion(
     ...(body.functions === DEFAULT_FUNCTIONS ? {} : { functions: body.functions }),
     npmVersion: body.appDefinition.udfServerVersion,
     nodeVersion: body.nodeVersion ?? null,
+    ...(node === null ? {} : { node }),
     authProviders: analysis.authProviders,
   };
   const same = active !== null && canonicalJson(contentOf(active)) === canonicalJson(content);

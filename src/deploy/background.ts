@@ -6,7 +6,7 @@ import type { JsonValue } from "../shared/json.ts";
 import { commitWithRetry } from "./catalog-retry.ts";
 import { type DroppedIndex, droppedValue, loadDropped } from "./dropped-indexes.ts";
 import type { DeployPorts } from "./ports.ts";
-import { isBuildable } from "./schema-diff.ts";
+import { buildDerived } from "./derived.ts";
 import { backfill, TableScan } from "./table-scan.ts";
 
 /** Catalog value: how far staged indexes are, by index id. */
@@ -20,7 +20,10 @@ const ENTRIES_PER_CHUNK = 1000;
  */
 const DROP_MARGIN = 60_000_000;
 
-type Ports = Pick<DeployPorts, "persistence" | "committer" | "documentKeys" | "pause" | "clock" | "settings">;
+type Ports = Pick<
+  DeployPorts,
+  "persistence" | "committer" | "documentKeys" | "derivedIndexes" | "pause" | "clock" | "settings"
+>;
 
 /** What pushes leave to do: entries of dropped indexes go, staged indexes are filled. Whoever has an alarm calls it. */
 export class BackgroundIndexWork {
@@ -67,6 +70,11 @@ export class BackgroundIndexWork {
     let worked = false;
     for (const index of rows.indexes.filter(isUnfinished)) {
       if (catalog.tableById(index.tableId) === undefined || clock.now() >= deadline) continue;
+      if (index.definition.type !== "database") {
+        if (await buildDerived([index], this.#ports, deadline)) filled.add(index.id);
+        worked = true;
+        continue;
+      }
       const scan = new TableScan(persistence, settings.backfill, index.tableId, cursors.get(`${index.id}`) ?? null);
       while (!scan.done && clock.now() < deadline) {
         const batch = await scan.batch();
@@ -101,7 +109,7 @@ export class BackgroundIndexWork {
 
 /** Unstaged indexes are filled by the push that adds them. */
 function isUnfinished(index: IndexRow): boolean {
-  return index.staged && index.state === "backfilling" && isBuildable(index.definition);
+  return index.staged && index.state === "backfilling";
 }
 
 function loadCursors(values: ReadonlyMap<string, JsonValue>): Readonly<Record<string, string>> {

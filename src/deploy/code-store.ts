@@ -3,8 +3,8 @@ import type { ModuleSources } from "./ports.ts";
 
 /** The part of an `R2Bucket` that code needs. */
 export interface ObjectBucket {
-  get(key: string): Promise<{ text(): Promise<string> } | null>;
-  put(key: string, value: string): Promise<unknown>;
+  get(key: string): Promise<{ text(): Promise<string>; arrayBuffer(): Promise<ArrayBuffer> } | null>;
+  put(key: string, value: string | Uint8Array): Promise<unknown>;
 }
 
 /**
@@ -42,6 +42,16 @@ export class CodeStore {
     return await this.#json<ModuleSources>(key);
   }
 
+  /** Zip of `"use node"` modules, by the hash of its bytes. */
+  async putPackage(hash: string, zip: Uint8Array): Promise<void> {
+    await this.#bucket.put(packageKey(hash), zip);
+  }
+
+  async package(hash: string): Promise<ArrayBuffer | null> {
+    const object = await this.#bucket.get(packageKey(hash));
+    return object === null ? null : await object.arrayBuffer();
+  }
+
   async putApp(app: AppVersion): Promise<void> {
     await this.#bucket.put(appKey(app.version), JSON.stringify(app));
   }
@@ -73,6 +83,10 @@ export function sourceMapKey(hash: string): string {
 
 export function bundleKey(hash: string): string {
   return `bundles/${hash}`;
+}
+
+function packageKey(hash: string): string {
+  return `packages/${hash}.zip`;
 }
 
 function appKey(version: string): string {

@@ -7,6 +7,10 @@ export async function sha256Hex(...parts: readonly string[]): Promise<string> {
   return toHex(new Uint8Array(digest)).toLowerCase();
 }
 
+export async function sha256BytesHex(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  return toHex(new Uint8Array(await crypto.subtle.digest("SHA-256", bytes))).toLowerCase();
+}
+
 /** Key for one purpose, derived from a secret that serves several. */
 export async function deriveKey(
   secret: string,

@@ -49,6 +49,11 @@ export class EnvironmentCipher {
     return new TextDecoder().decode(await crypto.subtle.decrypt(parameters(ivBytes, name), key.aes, bytes));
   }
 
+  /** Whether the present secret sealed it: else the value should be sealed anew when there is occasion. */
+  async isCurrent(stored: JsonValue): Promise<boolean> {
+    return sealed.parse(stored).key === (await this.#keys)[0]?.id;
+  }
+
   /** Tells two values apart and says nothing else about them, short ones included. */
   async digest(name: string, value: string): Promise<string> {
     return toBase64Url((await hmac(await this.#digestKey, `${name}=${value}`)).subarray(0, 16));

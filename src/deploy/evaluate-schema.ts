@@ -8,7 +8,7 @@ import { type IndexConfig, indexConfig } from "./index-diff.ts";
 import type { DeployPorts } from "./ports.ts";
 import type { StartPushBody } from "./push-body.ts";
 import { schemaChange } from "./push-response.ts";
-import { diffSchemas, isBuildable, type SchemaDiff, type Schemas, type WantedIndex } from "./schema-diff.ts";
+import { diffSchemas, type SchemaDiff, type Schemas, type WantedIndex } from "./schema-diff.ts";
 import { validationOutcome } from "./schema-validation.ts";
 import { loadPushBase } from "./start-push.ts";
 
@@ -100,12 +100,12 @@ async function indexPredictions(
   }));
   for (const { wanted, row } of own(diff.added)) {
     const table = catalog.table(component, wanted.table);
-    const needsBackfill = table !== undefined && row?.state !== "ready" && isBuildable(wanted.definition);
+    const needsBackfill = table !== undefined && row?.state !== "ready";
     const { documents } = await sizes.of(table?.id);
     predictions.push({ ...config(wanted), change: "added", needsBackfill, numDocs: documents });
   }
   for (const { wanted, row } of own(diff.enabled)) {
-    const needsBackfill = row.state === "backfilling" && isBuildable(row.definition);
+    const needsBackfill = row.state === "backfilling";
     const { documents } = await sizes.of(row.tableId);
     predictions.push({ ...config(wanted), change: "enabled", needsBackfill, numDocs: documents });
   }

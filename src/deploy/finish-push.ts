@@ -13,7 +13,7 @@ import { concurrentPush, raceDetected } from "./push-error.ts";
 import type { PushTicket } from "./push-token.ts";
 import { pushState } from "./push-plan.ts";
 import { PushWork } from "./push-work.ts";
-import { diffSchemas, isBuildable, type SchemaDiff } from "./schema-diff.ts";
+import { diffSchemas, type SchemaDiff } from "./schema-diff.ts";
 import { tablesToWalk } from "./schema-validation.ts";
 import { loadPushBase, type PushBase } from "./start-push.ts";
 
@@ -90,7 +90,6 @@ function isReady(
   const built = [...diff.added, ...diff.enabled].every(
     ({ wanted, row }) =>
       wanted.staged ||
-      !isBuildable(wanted.definition) ||
       (row === null ? catalog.table(wanted.component, wanted.table) === undefined : row.state !== "backfilling"),
   );
   const walked = new Set(work.validated);

@@ -12,8 +12,8 @@ import { PUSH_PROGRESS } from "./push-progress.ts";
 import type { PushTicket } from "./push-token.ts";
 import type { DeploySettings } from "./settings.ts";
 import { SIGNING_KEY } from "../runtime/functions/jwt-signer.ts";
-import { newSigningKey } from "./signing-key.ts";
-import { isBuildable, type SchemaDiff, type WantedIndex } from "./schema-diff.ts";
+import { signingKeyChange } from "./signing-key.ts";
+import { type SchemaDiff, type WantedIndex } from "./schema-diff.ts";
 
 type Ports = Pick<DeployPorts, "committer" | "cipher" | "clock" | "random" | "settings">;
 
@@ -34,12 +34,12 @@ export async function flipChange(
     ...diff.added.flatMap(({ row }) => (row === null ? [] : [{ ...row, state: "enabled" as const, staged: false }])),
     ...diff.enabled.map(({ row }) => ({
       ...row,
-      state: isBuildable(row.definition) ? ("enabled" as const) : row.state,
+      state: "enabled" as const,
       staged: false,
     })),
     ...diff.disabled.map(({ row }) => ({
       ...row,
-      state: isBuildable(row.definition) ? ("ready" as const) : row.state,
+      state: "ready" as const,
       staged: true,
     })),
   ];
@@ -49,7 +49,9 @@ export async function flipChange(
     ports.clock,
   );
   const missing = diff.added.flatMap(({ wanted, row }) => (row === null ? [wanted] : []));
+  const signingKeys = await signingKeyChange(rows.values.get(SIGNING_KEY), ports.cipher);
   const same =
+    signingKeys === null &&
     previous?.version === next.version &&
     !rows.values.has(PUSH_PROGRESS) &&
     [indexes, drops.dropIndexes, missing, diff.newTables].every((list) => list.length === 0);
@@ -66,7 +68,7 @@ export async function flipChange(
       { key: LAST_PUSH, value: { id: ticket.id, previousVersion: previous?.version ?? null } },
       { key: PUSH_PROGRESS, value: null },
       ...(rows.values.has(HANDLE_KEY) ? [] : [{ key: HANDLE_KEY, value: toHex(ports.random.bytes(32)) }]),
-      ...(rows.values.has(SIGNING_KEY) ? [] : [{ key: SIGNING_KEY, value: await newSigningKey(ports.cipher) }]),
+      ...(signingKeys === null ? [] : [{ key: SIGNING_KEY, value: signingKeys }]),
       ...drops.values,
     ],
   };
@@ -98,7 +100,7 @@ async function allocate(
 
 /** A new table is empty, so its indexes are complete from the start. */
 function stateOfNew(wanted: WantedIndex, tableIsNew: boolean): IndexRow["state"] {
-  if (!isBuildable(wanted.definition) || !tableIsNew) return "backfilling";
+  if (!tableIsNew) return "backfilling";
   return wanted.staged ? "ready" : "enabled";
 }
 

@@ -1,5 +1,5 @@
 import type { AppVersion } from "../protocol/app.ts";
-import { badRequest, notAvailableYet } from "../shared/coded-error.ts";
+import { badRequest } from "../shared/coded-error.ts";
 import { must } from "../shared/assert.ts";
 import { type CodeStore, sourceMapKey } from "./code-store.ts";
 import { sha256Hex } from "./digest.ts";
@@ -34,9 +34,6 @@ export async function loadModules(
   code: CodeStore,
   settings: Pick<DeploySettings, "maxModules" | "maxCodeBytes" | "notes">,
 ): Promise<readonly LoadedModule[]> {
-  if (body.nodeDependencies.length > 0) {
-    throw notAvailableYet("`node.externalPackages` in convex.json");
-  }
   const root = [
     ...(await Promise.all(body.appDefinition.changedModules.map((module) => received("", module)))),
     ...(await unchanged(body.appDefinition.unchangedModuleHashes, active, code)),

@@ -1,7 +1,8 @@
+import type { DerivedIndexes } from "../engine/derived-index.ts";
 import type { CatalogChange, IndexDefinition, Persistence, TableRow } from "../engine/persistence.ts";
 import type { ComponentPath, IndexId, IndexKey, InternalId, TableId } from "../engine/names.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
-import type { SchemaJson } from "../protocol/app.ts";
+import type { NodeCode, SchemaJson } from "../protocol/app.ts";
 import type { AnalyzeRequest, AnalyzeResult, ThrownError } from "../protocol/invocation.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { JsonObject, JsonValue } from "../shared/json.ts";
@@ -28,13 +29,19 @@ export interface Analyzer {
   describe(error: ThrownError, sourceMap: (module: string) => string | undefined): string;
 }
 
-/** Analysis of `"use node"` modules. Absent while the deployment has no Node service. */
+/** A package of Node code and the major version of Node it asks for. */
+export type PushedNodeCode = NodeCode & { readonly nodeVersion: string | null };
+
+/** Evaluation of `"use node"` modules in the Node service. Throws `CodedError` when that can't be done. */
 export interface NodeAnalyzer {
+  /** `code` is stored already: the service fetches it. */
   analyze(
-    modules: ModuleSources,
+    code: PushedNodeCode,
     request: AnalyzeRequest & { readonly kind: "modules" },
     variables: Readonly<Record<string, string>>,
   ): Promise<AnalyzeResult>;
+  /** Makes the service ready for the first call of this code. */
+  prepare(code: PushedNodeCode): Promise<void>;
 }
 
 /** A change of the catalog, applied by the Transactor as one commit. */
@@ -98,11 +105,13 @@ export interface TableSizes {
 export interface DeployPorts {
   readonly code: CodeStore;
   readonly analyzer: Analyzer;
+  /** Null: the deployment has no Node service. */
   readonly nodeAnalyzer: NodeAnalyzer | null;
   readonly persistence: Pick<Persistence, "read" | "loadCatalog" | "log" | "backfill" | "removeIndexEntries">;
   readonly committer: CatalogCommitter;
   readonly rules: Rules;
   readonly documentKeys: DocumentKeys;
+  readonly derivedIndexes: DerivedIndexes;
   readonly tableSizes: TableSizes;
   readonly cipher: EnvironmentCipher;
   readonly tokens: PushTokens;

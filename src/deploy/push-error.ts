@@ -20,6 +20,15 @@ export function invalidModules(message: string): CodedError {
   return badRequest("InvalidModules", `Loading the pushed modules encountered the following\n    error:\n${message}`);
 }
 
+/** E-D-6. */
+export function nodeServiceMissing(): CodedError {
+  return badRequest(
+    "DeploymentNotConfiguredForNodeActions",
+    'Deployment is not configured to deploy "use node" actions. It has no Node service: start one and set ' +
+      "NODE_ACTIONS_URL to its origin (docs/node-actions.md).",
+  );
+}
+
 export function typecheckError(message: string): CodedError {
   return badRequest("TypecheckError", message);
 }

@@ -6,7 +6,7 @@ import { activeGeneration, loadLastPush } from "./active-app.ts";
 import type { CatalogCommitter } from "./ports.ts";
 import { loadProgress, type PushProgress, type WalkedTable } from "./push-progress.ts";
 import type { PushTicket } from "./push-token.ts";
-import { isBuildable, type SchemaDiff } from "./schema-diff.ts";
+import { type SchemaDiff } from "./schema-diff.ts";
 
 /** `outdated`: another push finished, or one that began later is under way. `finished`: this very push is done. */
 export function pushState(rows: Pick<CatalogRows, "values">, ticket: PushTicket): "open" | "finished" | "outdated" {
@@ -24,9 +24,7 @@ export async function indexRowsToCreate(
 ): Promise<readonly IndexRow[]> {
   const missing = diff.added.flatMap(({ wanted, row }) => {
     const table = catalog.table(wanted.component, wanted.table);
-    return row === null && table !== undefined && !wanted.staged && isBuildable(wanted.definition)
-      ? [{ tableId: table.id, wanted }]
-      : [];
+    return row === null && table !== undefined && !wanted.staged ? [{ tableId: table.id, wanted }] : [];
   });
   if (missing.length === 0) return [];
   const { indexIds } = await committer.allocate({ tables: [], indexes: missing.length });
@@ -48,7 +46,7 @@ export function wantedWalks(diff: SchemaDiff, created: readonly IndexRow[], vali
     ...created,
     ...diff.added.filter(({ wanted }) => !wanted.staged).flatMap(({ row }) => (row === null ? [] : [row])),
     ...diff.enabled.map(({ row }) => row),
-  ].filter((row) => row.state === "backfilling" && isBuildable(row.definition));
+  ].filter((row) => row.state === "backfilling");
   const walks = new Map<TableId, { indexes: IndexRow[]; validate: boolean }>();
   const walk = (tableId: TableId): { indexes: IndexRow[]; validate: boolean } => {
     const found = walks.get(tableId) ?? { indexes: [], validate: false };

@@ -6,6 +6,7 @@ import { assert, must } from "../shared/assert.ts";
 import type { JsonObject } from "../shared/json.ts";
 import { schemasOf } from "./active-app.ts";
 import { commitWithRetry } from "./catalog-retry.ts";
+import { buildDerived } from "./derived.ts";
 import { canonicalJson } from "./digest.ts";
 import { dropping } from "./dropped-indexes.ts";
 import type { CatalogCommit, DeployPorts, DocumentCheck, TableNames } from "./ports.ts";
@@ -33,7 +34,7 @@ const DOCUMENTS_PER_READ = 50;
 
 type Ports = Pick<
   DeployPorts,
-  "persistence" | "committer" | "rules" | "documentKeys" | "pause" | "clock" | "settings" | "tokens"
+  "persistence" | "committer" | "rules" | "documentKeys" | "derivedIndexes" | "pause" | "clock" | "settings" | "tokens"
 >;
 
 /**
@@ -165,6 +166,8 @@ export class PushWork {
     const row = must(this.#catalog.tableById(table.tableId), "walked table");
     const indexes = this.#catalog.indexes(table.tableId).filter((index) => table.indexes.includes(index.id));
     const scan = new TableScan(persistence, settings.backfill, table.tableId, table.cursor);
+    // Indexes of other types read the documents themselves.
+    scan.done = !table.validate && !indexes.some(({ definition }) => definition.type === "database");
     while (!scan.done && clock.now() < deadline) {
       const batch = await scan.batch();
       if (table.validate) {
@@ -177,7 +180,7 @@ export class PushWork {
       await pause();
     }
     table.cursor = scan.cursor;
-    table.done = scan.done;
+    table.done = scan.done && (await buildDerived(indexes, this.#ports, deadline));
     return null;
   }
 

@@ -79,17 +79,12 @@ export function diffSchemas(catalog: Catalog, schemas: Schemas): SchemaDiff {
   return diff;
 }
 
-/** Search and vector indexes are recorded and never filled until something can query them. */
-export function isBuildable(definition: IndexDefinition): boolean {
-  return definition.type === "database";
-}
-
 /**
  * Belongs to the active app. A push under way builds its indexes as unstaged rows that are not enabled, so that
- * nothing queries them; only the flip makes staged rows, and rows of a type that isn't built.
+ * nothing queries them; only the flip makes staged rows.
  */
 function isLive(row: IndexRow): boolean {
-  return row.state === "enabled" || row.staged || !isBuildable(row.definition);
+  return row.state === "enabled" || row.staged;
 }
 
 /** `by_creation_time` belongs to the table, not to a schema. */

@@ -5,9 +5,12 @@ import { type ActiveVersion, loadActiveApp, schemasOf } from "./active-app.ts";
 import { analyze, type Analysis } from "./analysis.ts";
 import { buildAppVersion, storeAppVersion } from "./app-version.ts";
 import { environmentDigests, openVariables } from "./environment.ts";
-import { loadModules } from "./module-set.ts";
+import type { AppVersion, NodeCode } from "../protocol/app.ts";
+import { loadModules, type LoadedModule } from "./module-set.ts";
+import { nodePackage } from "./node-package.ts";
 import { checkNpmVersions } from "./npm-version.ts";
 import type { DeployPorts } from "./ports.ts";
+import { nodeServiceMissing } from "./push-error.ts";
 import type { StartPushBody } from "./push-body.ts";
 import { startPushResponse } from "./push-response.ts";
 import { diffSchemas } from "./schema-diff.ts";
@@ -35,6 +38,20 @@ export async function loadPushBase(
   };
 }
 
+/** Stored before it is analysed, and of a dry run too: the Node service fetches what it evaluates. */
+async function storedNodeCode(
+  body: StartPushBody,
+  modules: readonly LoadedModule[],
+  active: AppVersion | null,
+  { code, nodeAnalyzer }: DeployPorts,
+): Promise<NodeCode | null> {
+  const node = await nodePackage(modules, body);
+  if (node === null) return null;
+  if (nodeAnalyzer === null) throw nodeServiceMissing();
+  if (active?.node?.hash !== node.code.hash) await code.putPackage(node.code.hash, node.zip);
+  return node.code;
+}
+
 /**
  * Evaluates the pushed code and says what it would change. Nothing that anyone could notice happens: code goes to R2
  * under its own hash, and the rest of the push is in the signed token. `convex codegen` stops after this request.
@@ -44,9 +61,14 @@ export async function startPush(body: StartPushBody, ports: DeployPorts): Promis
   const base = await loadPushBase(ports);
   const active = base.active?.app ?? null;
   const modules = await loadModules(body, active, ports.code, ports.settings);
-  const analysis: Analysis = await analyze(body, modules, base.variables, ports.settings.builtinVariables, ports);
-  const app = await buildAppVersion(body, analysis, modules, active, ports);
-  if (!body.dryRun) await storeAppVersion(app, modules, active, ports.code);
+  const node = await storedNodeCode(body, modules, active, ports);
+  const { variables } = base;
+  const analysis: Analysis = await analyze(body, modules, node, variables, ports.settings.builtinVariables, ports);
+  const app = await buildAppVersion(body, analysis, modules, node, active, ports);
+  if (!body.dryRun) {
+    await storeAppVersion(app, modules, active, ports.code);
+    if (node !== null) await ports.nodeAnalyzer?.prepare({ ...node, nodeVersion: app.nodeVersion });
+  }
 
   const digests = await environmentDigests(base.environment, ports.cipher);
   const token = await ports.tokens.sign({

@@ -14,7 +14,7 @@ export async function allDocuments(
 ): Promise<readonly { readonly id: InternalId; readonly document: JsonObject }[]> {
   const storage = transaction.tables.isNew(table.id) ? null : ({ index: "by_id", ref: tableRef(table.id) } as const);
   const run = transaction.start(
-    { table, target: BY_ID_TARGET, storage, interval: EVERYTHING, order: "asc", recheck: null },
+    { kind: "range", table, target: BY_ID_TARGET, storage, interval: EVERYTHING, order: "asc", recheck: null },
     [],
   );
   const found: { id: InternalId; document: JsonObject }[] = [];

@@ -1,8 +1,11 @@
 import { assert } from "../shared/assert.ts";
+import type { IndexAddress, SearchDefinition } from "./derived-index.ts";
 import { idOfKey } from "./index-key.ts";
 import type { InternalId, TableId } from "./names.ts";
 import type { RangePage, RangeRead, Read, StoredDocument } from "./persistence.ts";
 import type { SnapshotReader } from "./snapshot-reader.ts";
+import type { TextQuery } from "./text/score.ts";
+import type { SnapshotMatches } from "./text/text-index.ts";
 
 interface Waiting {
   readonly read: Read;
@@ -47,6 +50,18 @@ export class BatchedReader {
       for (const { key, document } of page.rows) this.#documents.set(`${read.tableId}:${idOfKey(key)}`, document);
     }
     return page;
+  }
+
+  /** The best matches of a text search in the snapshot. */
+  async search(
+    index: IndexAddress<SearchDefinition>,
+    query: TextQuery,
+    limit: number,
+    wanted: number,
+  ): Promise<SnapshotMatches> {
+    const matches = await this.#reader.search(index, query, limit, wanted);
+    for (const [id, document] of matches.documents) this.#documents.set(`${index.tableId}:${id}`, document);
+    return matches;
   }
 
   /** Makes sure that there is a snapshot, and that the catalog is the one it was taken under. */

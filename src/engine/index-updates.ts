@@ -4,6 +4,7 @@ import { idKey } from "./index-key.ts";
 import type { IndexKey, TableId } from "./names.ts";
 import type { IndexEntry, IndexRef, IndexRow } from "./persistence.ts";
 import { indexRef, tableRef } from "./read-set.ts";
+import { searchKeyUpdates } from "./text/search-key-updates.ts";
 import type { DocumentWrite } from "./write-set.ts";
 
 /** The part of a `Catalog` that says which indexes a write touches. New tables must be in it by now. */
@@ -24,6 +25,13 @@ export function indexUpdates(lookup: IndexLookup, write: DocumentWrite): IndexUp
   const keys: (readonly [IndexRef, IndexKey])[] = [[tableRef(write.tableId), idKey(write.id)]];
   const before: JsonValue = write.before === null ? null : JSON.parse(write.before.json);
   for (const index of lookup.indexes(write.tableId)) {
+    if (index.definition.type === "search") {
+      const after: JsonValue = write.after === null ? null : write.after.value;
+      for (const key of searchKeyUpdates(index.definition, before, after, write.id)) {
+        keys.push([indexRef(index.id), key]);
+      }
+      continue;
+    }
     const oldKey = write.before === null ? null : keyIn(index.definition, before, write.id);
     const newKey = write.after === null ? null : keyIn(index.definition, write.after.value, write.id);
     if (oldKey !== null) keys.push([indexRef(index.id), oldKey]);

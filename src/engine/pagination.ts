@@ -70,7 +70,8 @@ export async function readPage(
   const run = ports.start({ ...source, interval: between(source, start, end) });
   const scan = await scanPage(run, options, end !== null);
   const reached = end ?? scan.reached;
-  const split = scan.keys.length > 2 ? scan.keys[scan.keys.length >> 1] : undefined;
+  // Ranks are no places that stay.
+  const split = scan.keys.length > 2 && source.kind === "range" ? scan.keys[scan.keys.length >> 1] : undefined;
   return {
     page: scan.rows,
     isDone: reached.kind === "end",

@@ -43,6 +43,11 @@ export class PendingWrites {
     return this.#tables.get(table)?.writes.get(id);
   }
 
+  /** Everything pending of a table. */
+  writes(table: TableId): readonly DocumentWrite[] {
+    return [...(this.#tables.get(table)?.writes.values() ?? [])];
+  }
+
   isEmpty(table: TableId): boolean {
     return this.#tables.get(table) === undefined;
   }

@@ -1,4 +1,7 @@
+import type { IndexAddress, SearchDefinition } from "./derived-index.ts";
 import type { Read, ReadResult } from "./persistence.ts";
+import type { TextQuery } from "./text/score.ts";
+import type { SnapshotMatches } from "./text/text-index.ts";
 import type { Timestamp } from "./timestamp.ts";
 
 /**
@@ -10,6 +13,16 @@ export interface SnapshotReader {
   readonly snapshotTs: Timestamp | null;
   /** Results in the order of `reads`. One round trip to storage at most. */
   read<const R extends readonly Read[]>(reads: R): Promise<{ readonly [I in keyof R]: ReadResult<R[I]> }>;
+  /**
+   * The best `limit` matches of an index, and the documents of which it may not have what the snapshot has. `wanted`:
+   * how many of their documents will be read next.
+   */
+  search(
+    index: IndexAddress<SearchDefinition>,
+    query: TextQuery,
+    limit: number,
+    wanted: number,
+  ): Promise<SnapshotMatches>;
 }
 
 /** A control-flow signal, never shown to user code: the transaction must be run again from its start. */

@@ -195,7 +195,7 @@ export class Transaction {
   }
 
   finish(run: QueryRun): void {
-    if (this.#running.delete(run)) addCovered(this.#reads, run);
+    if (this.#running.delete(run)) run.addTo(this.#reads);
   }
 
   /**
@@ -234,7 +234,7 @@ export class Transaction {
 
   readSet(): ReadSet {
     const reads = this.#reads.clone();
-    for (const run of this.#running) addCovered(reads, run);
+    for (const run of this.#running) run.addTo(reads);
     return reads.snapshot();
   }
 
@@ -260,8 +260,4 @@ export class Transaction {
       throw badRequest("WriteInQuery", "Queries can't write to the database. Use a mutation instead.");
     }
   }
-}
-
-function addCovered(reads: ReadSetRecorder, run: QueryRun): void {
-  if (run.source.storage !== null) reads.addRange(run.source.storage.ref, run.covered);
 }

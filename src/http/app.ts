@@ -14,6 +14,7 @@ import type { HttpContext, HttpEnv } from "./hono-env.ts";
 import { answerByHttpAction } from "./http-actions.ts";
 import { jobRoutes } from "./jobs.ts";
 import { logRoutes } from "./logs.ts";
+import { nodeCallbackRoutes } from "./node-callbacks.ts";
 import { syncRoutes } from "./sync-upgrade.ts";
 import { testFunctionRoutes } from "./test-function.ts";
 import { toolRoutes } from "./tools.ts";
@@ -50,6 +51,7 @@ export function createApp(services: HttpServices): Hono<HttpEnv> {
     ["/api", testFunctionRoutes(services)],
     ["/api", toolRoutes(services)],
     ["/api", fileRoutes(services)],
+    ["/api/node", nodeCallbackRoutes(services)],
     ["/api", syncRoutes(services)],
     ["/", instanceRoutes(services)],
   ] as const;

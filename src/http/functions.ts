@@ -1,5 +1,5 @@
 import { Hono } from "hono";
-import { authenticate, requireAdmin, requireWriteAccess } from "../auth/authorization.ts";
+import { authenticateRequest, requireAdmin, requireWriteAccess } from "../auth/authorization.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
 import type { FunctionCall, FunctionOutcome, MutationCall } from "../protocol/execution.ts";
 import {
@@ -43,13 +43,13 @@ export function functionRoutes(services: HttpServices): Hono<HttpEnv> {
   app.post("/query", async (c) => {
     const credentials = credentialsOf(c);
     const checked = checkCall(c, await readJson(c.req.raw, functionCallBody, settings.functionBodyBytes));
-    return runQuery(c, checked, await authenticate(credentials, services));
+    return runQuery(c, checked, await authenticateRequest(credentials, services));
   });
 
   app.get("/query", async (c) => {
     const credentials = credentialsOf(c);
     const checked = checkCall(c, queryParameters(c));
-    return runQuery(c, checked, await authenticate(credentials, services));
+    return runQuery(c, checked, await authenticateRequest(credentials, services));
   });
 
   app.post("/query_at_ts", async (c) => {
@@ -58,7 +58,7 @@ export function functionRoutes(services: HttpServices): Hono<HttpEnv> {
     const checked = checkCall(c, body);
     const at = decodeWireTimestamp(body.ts);
     if (at === null) throw badRequest("InvalidTimestamp", `Invalid timestamp ${body.ts}`);
-    const identity = await authenticate(credentials, services);
+    const identity = await authenticateRequest(credentials, services);
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a plain count on the wire, the engine's from here on
     const ts = at as Timestamp;
     if (ts > (await functions.latestTs())) {
@@ -74,7 +74,7 @@ export function functionRoutes(services: HttpServices): Hono<HttpEnv> {
       throw badRequest("TooManyQueries", `A batch has ${settings.queriesPerBatch} queries at most`);
     }
     const checked = queries.map((query) => checkCall(c, query));
-    const identity = await authenticate(credentials, services);
+    const identity = await authenticateRequest(credentials, services);
     const calls = checked.map((call) => functionCall(c, call, identity));
     const outcomes = await beforeTimeout(functions.queryBatch(calls), settings.requestTimeoutMs);
     const results = outcomes.map((outcome, i) => bodyOf(c, outcome, checked[i]?.format ?? "json", identity));
@@ -86,7 +86,7 @@ export function functionRoutes(services: HttpServices): Hono<HttpEnv> {
   app.post("/mutation", async (c) => {
     const credentials = credentialsOf(c);
     const checked = checkCall(c, await readJson(c.req.raw, functionCallBody, settings.functionBodyBytes));
-    const identity = await authenticate(credentials, services);
+    const identity = await authenticateRequest(credentials, services);
     requireWriteAccess(identity);
     const call: MutationCall = { ...functionCall(c, checked, identity), v: 1, idempotency: null };
     const outcome = keepAlive(c, functions.runMutation(call));
@@ -96,7 +96,7 @@ export function functionRoutes(services: HttpServices): Hono<HttpEnv> {
   app.post("/action", async (c) => {
     const credentials = credentialsOf(c);
     const checked = checkCall(c, await readJson(c.req.raw, functionCallBody, settings.functionBodyBytes));
-    const identity = await authenticate(credentials, services);
+    const identity = await authenticateRequest(credentials, services);
     if (checked.path.system && !isPrivileged(identity)) throw systemIdentityRequired();
     requireWriteAccess(identity);
     const outcome = await keepAlive(c, functions.runAction(functionCall(c, checked, identity)));
@@ -106,7 +106,7 @@ export function functionRoutes(services: HttpServices): Hono<HttpEnv> {
   app.post("/function", async (c) => {
     const credentials = credentialsOf(c);
     const body = await readJson(c.req.raw, anyFunctionBody, settings.functionBodyBytes);
-    const identity = requireAdmin(await authenticate(credentials, services));
+    const identity = requireAdmin(await authenticateRequest(credentials, services));
     const format = responseFormat(body.format, defaultFormat(c.var.client));
     const path = calledPath(body.path, body.componentPath ?? "");
     return runAny(c, { path, args: argumentsText(body.args), format }, identity);
@@ -115,7 +115,7 @@ export function functionRoutes(services: HttpServices): Hono<HttpEnv> {
   app.post("/run/*", async (c) => {
     const credentials = credentialsOf(c);
     const body = await readJson(c.req.raw, runBody, settings.functionBodyBytes);
-    const identity = await authenticate(credentials, services);
+    const identity = await authenticateRequest(credentials, services);
     const format = responseFormat(body.format, "json");
     const path = runPath(c.req.path.slice("/api/run/".length));
     return runAny(c, { path, args: argumentsText(body.args), format }, identity);

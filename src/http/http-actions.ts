@@ -1,6 +1,7 @@
-import { authenticate } from "../auth/authorization.ts";
+import { authenticateRequest } from "../auth/authorization.ts";
 import { isPrivileged, NO_IDENTITY, type Identity } from "../protocol/identity.ts";
 import { CodedError } from "../shared/coded-error.ts";
+import { discardBody } from "./body.ts";
 import { credentialsOf } from "./credentials.ts";
 import type { HttpContext } from "./hono-env.ts";
 import { requestContext } from "./request-context.ts";
@@ -14,8 +15,13 @@ const METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PAT
 export async function answerByHttpAction(c: HttpContext, services: HttpServices, base: string): Promise<Response> {
   const request = c.req.raw;
   if (!METHODS.has(request.method)) return c.body(null, 405);
+  const limit = services.settings.httpActionRequestBytes;
+  if (Number(request.headers.get("content-length") ?? 0) > limit) {
+    await discardBody(request);
+    return c.json(requestTooLarge(limit), 413);
+  }
   const { identity, identityError } = await caller(c, services);
-  const answer = await services.httpActions.serve(new Request(seenUrl(request, base), request), {
+  const answer = await services.httpActions.serve(seenRequest(request, base, limit), {
     identity,
     identityError,
     context: requestContext(request.headers, c.var.requestId),
@@ -42,11 +48,31 @@ async function caller(
   services: HttpServices,
 ): Promise<{ readonly identity: Identity; readonly identityError: CodedError | null }> {
   try {
-    return { identity: await authenticate(credentialsOf(c), services), identityError: null };
+    return { identity: await authenticateRequest(credentialsOf(c), services), identityError: null };
   } catch (error) {
-    if (error instanceof CodedError && error.catchable) return { identity: NO_IDENTITY, identityError: error };
+    if (error instanceof CodedError) return { identity: NO_IDENTITY, identityError: error };
     throw error;
   }
+}
+
+function requestTooLarge(limit: number) {
+  const message = `HTTP actions support requests up to ${limit / 2 ** 20} MiB`;
+  return { code: "HttpRequestTooLarge", message };
+}
+
+/** A body without a length is measured as it comes: whoever reads on beyond the limit is told. */
+function seenRequest(request: Request, base: string, limit: number): Request {
+  const seen = new Request(seenUrl(request, base), request);
+  if (seen.body === null || request.headers.has("content-length")) return seen;
+  let length = 0;
+  const bounded = new TransformStream<Uint8Array, Uint8Array>({
+    transform(chunk, controller) {
+      length += chunk.byteLength;
+      if (length > limit) controller.error(new RangeError(requestTooLarge(limit).message));
+      else controller.enqueue(chunk);
+    },
+  });
+  return new Request(seen, { method: seen.method, body: seen.body.pipeThrough(bounded) });
 }
 
 /** The URL the client asked for, as far as proxies tell, without `base`. */

@@ -12,6 +12,7 @@ import type { TestFunctionCall } from "../runtime/functions/test-function.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { Random } from "../shared/random.ts";
+import type { NodeCallbackService } from "./node-callbacks.ts";
 
 /**
  * Runs functions. A failure that belongs to the developer (the function threw, does not exist, has another type,
@@ -114,6 +115,8 @@ export interface HttpSettings {
   /** Bytes of a push, after decompression. */
   readonly pushBodyBytes: number;
   readonly echoBodyBytes: number;
+  /** Bytes of the body of a request to an HTTP action. */
+  readonly httpActionRequestBytes: number;
   readonly queriesPerBatch: number;
   /** Milliseconds after which a query or mutation is answered with 408. Actions have their own limit. */
   readonly requestTimeoutMs: number;
@@ -126,6 +129,7 @@ export const DEFAULT_HTTP_SETTINGS = {
   functionBodyBytes: 2 ** 24 + 2000,
   pushBodyBytes: 200 * 1024 * 1024,
   echoBodyBytes: 128 * 1024 * 1024,
+  httpActionRequestBytes: 20 * 1024 * 1024,
   queriesPerBatch: 1000,
   requestTimeoutMs: 300_000,
   logHoldMs: 60_000,
@@ -143,6 +147,7 @@ export interface HttpServices {
   readonly testFunctions: TestFunctionService;
   readonly shapes: ShapeService;
   readonly files: FileService;
+  readonly nodeCallbacks: NodeCallbackService;
   readonly adminKeys: AdminKeys;
   readonly tokens: TokenVerifier;
   /** A JWK Set: what verifies the tokens that the app signs. */

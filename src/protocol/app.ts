@@ -24,7 +24,19 @@ export interface AppVersion {
   /** Version of the npm package the app was pushed with. */
   readonly npmVersion: string;
   readonly nodeVersion: string | null;
+  /** Absent when there are no `"use node"` modules. */
+  readonly node?: NodeCode;
   readonly authProviders: readonly JsonValue[];
+}
+
+/** The `"use node"` modules as the Node service fetches them: one zip, in R2 under `packages/<hash>.zip`. */
+export interface NodeCode {
+  /** Lower-case hex sha-256 of the zip's bytes. */
+  readonly hash: string;
+  /** Of the zip. */
+  readonly bytes: number;
+  /** Packages of `node.externalPackages`, exact versions, by name. */
+  readonly externals: readonly { readonly name: string; readonly version: string }[];
 }
 
 export interface ModuleReference {

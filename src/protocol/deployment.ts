@@ -13,6 +13,10 @@ export interface Deployment {
   readonly cloudUrl: string;
   /** Public base of HTTP actions, no trailing slash: `CONVEX_SITE_URL`. */
   readonly siteUrl: string;
+  /** Origin of the Node service, which runs `"use node"` actions; null when there is none. */
+  readonly nodeActionsUrl: string | null;
+  /** Origin of this Worker as the Node service reaches it: `cloudUrl` unless the two meet on another way. */
+  readonly nodeCallbackUrl: string;
 }
 
 const secret = z
@@ -23,6 +27,8 @@ const url = z
   .url({ protocol: /^https?$/, error: "must be an http or https URL" })
   .transform((text) => text.replace(/\/+$/, ""));
 
+const optionalUrl = z.union([url, z.literal("").transform(() => undefined)]).optional();
+
 const variables = z.object({
   CONVECTION_INSTANCE_NAME: z
     .string()
@@ -32,6 +38,8 @@ const variables = z.object({
   CONVECTION_SECRET_PREVIOUS: z.union([secret, z.literal("").transform(() => undefined)]).optional(),
   CONVEX_CLOUD_URL: url,
   CONVEX_SITE_URL: url,
+  NODE_ACTIONS_URL: optionalUrl,
+  NODE_CALLBACK_URL: optionalUrl,
 });
 
 /** Reads the identity of the deployment from Worker variables and secrets. The message never shows a value. */
@@ -50,5 +58,7 @@ export function parseDeployment(vars: Readonly<Record<string, unknown>>): Deploy
     previousSecret: parsed.data.CONVECTION_SECRET_PREVIOUS ?? null,
     cloudUrl: parsed.data.CONVEX_CLOUD_URL,
     siteUrl: parsed.data.CONVEX_SITE_URL,
+    nodeActionsUrl: parsed.data.NODE_ACTIONS_URL ?? null,
+    nodeCallbackUrl: parsed.data.NODE_CALLBACK_URL ?? parsed.data.CONVEX_CLOUD_URL,
   };
 }

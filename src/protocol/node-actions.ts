@@ -11,7 +11,10 @@ export const NODE_PROTOCOL_VERSION = 1;
 
 const sha256Hex = z.string().regex(/^[0-9a-f]{64}$/);
 
-/** Code of one push: everything `"use node"` modules need, as one zip addressed by its content. */
+/**
+ * Code of one push: everything `"use node"` modules need, as one zip addressed by its content. The names of its entries
+ * are canonical module paths (`dir/messages.js`, `_deps/node/ABC.js`); other files may lie beside them.
+ */
 export const nodePackage = z.object({
   /** Lower-case hex sha-256 of the zip's bytes. */
   hash: sha256Hex,
@@ -68,7 +71,10 @@ export const logLine = z.object({
   code: z.string().optional(),
 });
 
-/** An error as user code threw it; frames are mapped to sources by the Worker. Shape of `ThrownError`. */
+/**
+ * An error as user code threw it; frames are mapped to sources by the Worker. Shape of `ThrownError`. In a stack, modules
+ * of the package are named by their canonical paths, e.g. `    at handler (dir/messages.js:3:9)`.
+ */
 export const nodeThrownError = z.object({
   name: z.string(),
   message: z.string(),
@@ -107,6 +113,38 @@ export const analyzeRequest = z.object({
   timeoutMs: z.int().positive(),
 });
 
+const analyzedFunction = z.object({
+  name: z.string(),
+  kind: z.enum(["Query", "Mutation", "Action"]),
+  visibility: z.enum(["public", "internal"]).nullable(),
+  args: z.string().nullable(),
+  returns: z.string().nullable(),
+});
+
+/** The answer of `/analyze`, with status 200. Shape of `AnalyzeResult`; Node modules have no routes and no crons. */
+export const analyzeResponse = z.discriminatedUnion("ok", [
+  z.object({
+    ok: z.literal(true),
+    modules: z.array(
+      z.object({
+        path: z.string(),
+        functions: z.array(analyzedFunction),
+        httpRoutes: z.null(),
+        crons: z.null(),
+      }),
+    ),
+  }),
+  z.object({
+    ok: z.literal(false),
+    /** The module that failed. */
+    path: z.string(),
+    error: nodeThrownError,
+    logs: z.array(logLine),
+    /** Set when nothing was thrown and the service itself found the mistake. */
+    text: z.string().optional(),
+  }),
+]);
+
 /** Fetches and unpacks a package and installs its externals, so that the first call does not wait. */
 export const prepareRequest = z.object({ v: z.literal(NODE_PROTOCOL_VERSION), package: nodePackage });
 
@@ -120,7 +158,22 @@ export const nodeSyscallRequest = z.object({
   idempotency: z.object({ sessionId: z.string(), requestId: z.string() }).optional(),
 });
 
-/** Body of every refusal of the service. `retryable`: nothing was started and another attempt may succeed. */
+/**
+ * The answer of a syscall, with status 200 whatever became of it. Every other status says that the operation may not
+ * have run: 5xx is tried again where the table of `features.md` §4.8 allows it, 4xx is not.
+ */
+export const nodeSyscallResponse = z.discriminatedUnion("ok", [
+  /** JSON text of the result. */
+  z.object({ ok: z.literal(true), result: z.string() }),
+  /** What the promise in user code rejects with. `data`: ConvexJSON text of a ConvexError's data. */
+  z.object({ ok: z.literal(false), message: z.string(), data: z.string().optional() }),
+]);
+
+/**
+ * Body of every refusal of the service: 401 (signature), 400 (shape), 409 (`executionId` was seen), 413 (size), 422
+ * (package can't be used: the message is for the developer), 429 (no place after a bounded wait), 502 (package can't
+ * be fetched), 503 (draining, or no process). `retryable`: nothing was started and another attempt may succeed.
+ */
 export const nodeServiceError = z.object({ code: z.string(), message: z.string(), retryable: z.boolean() });
 
 export type NodePackage = z.infer<typeof nodePackage>;
@@ -130,4 +183,6 @@ export type NodeThrownError = z.infer<typeof nodeThrownError>;
 export type NodeAnalyzeRequest = z.infer<typeof analyzeRequest>;
 export type PrepareRequest = z.infer<typeof prepareRequest>;
 export type NodeSyscallRequest = z.infer<typeof nodeSyscallRequest>;
+export type NodeAnalyzeResponse = z.infer<typeof analyzeResponse>;
+export type NodeSyscallResponse = z.infer<typeof nodeSyscallResponse>;
 export type NodeServiceError = z.infer<typeof nodeServiceError>;

@@ -51,6 +51,18 @@ export const SETTINGS = {
     "E-C-4",
     "Database time of one query or mutation, all operations together.",
   ),
+  nodeAnalyzeTimeMs: duration(
+    "CONVECTION_NODE_ANALYZE_TIME_MS",
+    10 * SECOND,
+    "E-D-8",
+    'Evaluating the `"use node"` modules of a push.',
+  ),
+  nodeClockSkewMs: duration(
+    "CONVECTION_NODE_CLOCK_SKEW_MS",
+    60 * SECOND,
+    "E-G-8",
+    "How far the clocks of the Worker and of the Node service may differ.",
+  ),
   analyzeTimeMs: duration("CONVECTION_ANALYZE_TIME_MS", 4 * SECOND, "E-D-8", "Evaluating the modules of a push."),
 
   // Functions
@@ -194,6 +206,15 @@ export const SETTINGS = {
   envVarNameLength: count("CONVECTION_ENV_VAR_NAME_LENGTH", 256, "E-G-6", "Characters in the name of a variable."),
   envVarValueBytes: bytes("CONVECTION_ENV_VAR_VALUE_BYTES", 8 * KIB, "E-G-6", "Value of one variable."),
   envVarTotalBytes: bytes("CONVECTION_ENV_VAR_TOTAL_BYTES", 512 * KIB, "E-G-6", "All names and values together."),
+
+  // Search
+  vectorResults: count("CONVECTION_VECTOR_RESULTS", 256, "E-F-16", "Results of one vector search."),
+  searchMemoryBytes: bytes(
+    "CONVECTION_SEARCH_MEMORY_BYTES",
+    64 * MIB,
+    null,
+    "Vectors of one index that are kept in memory, a byte per dimension; the others are read from storage.",
+  ),
 
   // Concurrency
   concurrentQueries: count(

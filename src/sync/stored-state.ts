@@ -110,6 +110,7 @@ export class StoredState {
 }
 
 /** What each query sent last is what its shared result says: every client is up to date in a snapshot. */
-function withoutPosition({ sent: _sent, minTs: _minTs, queries, ...session }: SessionState): object {
-  return { ...session, queries: queries.map(({ sent: _, ...query }) => query) };
+function withoutPosition(session: SessionState): object {
+  const queries = session.queries.map((query) => ({ ...query, sent: undefined }));
+  return { ...session, queries, sent: undefined, minTs: undefined };
 }

@@ -21,7 +21,7 @@ export interface SyncComposition extends Omit<ShardParts, "timers"> {
 const PING_MS = 20_000;
 
 /** So long after the last event the state is stored: before the platform takes the memory of an idle object (10 s). */
-const SAVE_MS = 4_000;
+const SAVE_MS = 2_000;
 
 const LISTEN_RETRY_MS = 500;
 

@@ -9,6 +9,7 @@ import type { IndexKey } from "../engine/names.ts";
 import type { CommitSettings } from "../engine/commit/settings.ts";
 import { WriterLife } from "../engine/commit/writer-life.ts";
 import type { LoggedTransaction, Persistence } from "../engine/persistence.ts";
+import { NO_TEXT_INDEXES, type TextIndexes } from "../engine/text/text-index.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
 import type { FunctionOutcome, MutationCall } from "../protocol/execution.ts";
 import type { RunJobAnswer, RunJobRequest, SystemCall } from "../protocol/scheduling.ts";
@@ -43,6 +44,7 @@ export interface TransactorParts {
   readonly log: Log;
   readonly settings: CommitSettings;
   readonly retentionMs: number;
+  readonly textIndexes?: TextIndexes;
   /** Work that pushes leave behind. True: there is more, now or later. */
   readonly background: (budgetMs: number) => Promise<boolean>;
   /** Told what was stored, once per group and in order, with the timestamp of the durable transaction before it. */
@@ -121,7 +123,7 @@ export class TransactorService {
   async #lookAtJob(key: IndexKey): Promise<RunnableView> {
     for (let attempt = 1; ; attempt++) {
       const { state } = await this.#life.current();
-      const reader = new TransactionReader(state);
+      const reader = new TransactionReader(state, NO_TEXT_INDEXES);
       try {
         return await this.#system.lookAtJob(key, { reader, catalog: reader.catalog });
       } catch (error) {

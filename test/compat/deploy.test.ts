@@ -40,6 +40,7 @@ test("DEP1 wrangler accepts wrangler.toml and uploads one bundle with every bind
     /env\.FILES \(convection-files\) +R2 Bucket/,
     /env\.CODE \(convection-code\) +R2 Bucket/,
     /env\.TRANSACTOR \(Transactor\) +Durable Object/,
+    /env\.SEARCH \(Search\) +Durable Object/,
     /env\.SCHEDULER \(Scheduler\) +Durable Object/,
     /env\.LOGS \(Logs\) +Durable Object/,
     /env\.SYNC \(Sync\) +Durable Object/,

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { z } from "zod";
@@ -20,6 +20,7 @@ export interface TestBackend extends AsyncDisposable {
   readonly url: string;
   readonly siteUrl: string;
   readonly adminKey: string;
+  readonly nodeActionsUrl: string | null;
   /** Everything written to stderr so far. */
   readonly logs: string;
   readonly process: Spawned;
@@ -27,6 +28,13 @@ export interface TestBackend extends AsyncDisposable {
   stop(): Promise<number>;
   /** Ends the command, the runtime and everything else at once. */
   kill(): Promise<void>;
+}
+
+/** Node actions run as another user when the tests are root's, and their cache is in here. */
+function temporaryDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), "convection-backend-"));
+  chmodSync(directory, 0o755);
+  return directory;
 }
 
 const ready = z.object({
@@ -39,7 +47,7 @@ const ready = z.object({
 /** A backend of its own on free ports, by the command that users run. Several may run at once. */
 export async function startBackend(options: StartOptions = {}): Promise<TestBackend> {
   // Of its own, so that nothing stays behind even when the process is killed.
-  const temporary = mkdtempSync(join(tmpdir(), "convection-backend-"));
+  const temporary = temporaryDirectory();
   const process = new Spawned(
     globalThis.process.execPath,
     [
@@ -57,11 +65,12 @@ export async function startBackend(options: StartOptions = {}): Promise<TestBack
   const cleanUp = () => rmSync(temporary, { recursive: true, force: true, maxRetries: 5 });
   try {
     const [line] = await process.until("stdout", /^.*\n/);
-    const { url, siteUrl, adminKey } = ready.parse(JSON.parse(line));
+    const { url, siteUrl, adminKey, nodeActionsUrl } = ready.parse(JSON.parse(line));
     return {
       url,
       siteUrl,
       adminKey,
+      nodeActionsUrl,
       process,
       get logs() {
         return process.stderr;

@@ -12,7 +12,7 @@ const ALLOWED: Record<string, readonly string[]> = {
   "src/engine": ["src/shared", "src/values"],
   "src/signing": ["src/shared"],
   "src/persistence": ["src/shared", "src/values", "src/engine"],
-  "src/search": ["src/shared", "src/values", "src/engine"],
+  "src/search": ["src/shared", "src/values", "src/protocol", "src/engine"],
   "src/files": ["src/shared", "src/values", "src/protocol", "src/engine"],
   "src/auth": ["src/shared", "src/values", "src/protocol"],
   "src/runtime": ["src/shared", "src/values", "src/protocol", "src/engine", "src/auth", "src/signing"],
@@ -35,7 +35,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     "src/system",
   ],
   "src/react": [],
-  "src/cli": ["src/shared", "src/values", "src/protocol"],
+  "src/cli": ["src/shared", "src/values", "src/protocol", "src/signing"],
   "node-actions": ["src/shared", "src/values", "src/protocol", "src/signing"],
 };
 

@@ -1,14 +1,16 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { z } from "zod";
-import { parseDeployment } from "../../protocol/deployment.ts";
+import { type Deployment, parseDeployment } from "../../protocol/deployment.ts";
 import { changedSettings, parseSettings } from "../../protocol/parse-settings.ts";
+import { SETTINGS } from "../../protocol/settings.ts";
 import { adminKey } from "../admin-key.ts";
 import { Backend } from "../backend.ts";
 import { CliError, port, text, type Command, type OptionValues } from "../command.ts";
 import { say } from "../console.ts";
-import { DEFAULT_DATA, openDataDirectory, temporaryDataDirectory } from "../data-directory.ts";
+import { type DataDirectory, DEFAULT_DATA, openDataDirectory, temporaryDataDirectory } from "../data-directory.ts";
 import { readMigrations } from "../migrations.ts";
+import { NodeService, type NodeServiceOptions } from "../node-service.ts";
 import { packageRoot } from "../package-root.ts";
 import { HOST, reservePorts } from "../ports.ts";
 import { appDirectory, pushApp } from "../push.ts";
@@ -17,7 +19,8 @@ import { stopSignal } from "../stop-signal.ts";
 const ROOT = packageRoot();
 
 export const start: Command = {
-  usage: "convection start [--dir APP] [--port N] [--site-port N] [--data DIR | --ephemeral] [--json]",
+  usage:
+    "convection start [--dir APP] [--port N] [--site-port N] [--node-port N | --no-node-actions] [--data DIR | --ephemeral] [--json]",
   summary: "Runs the backend on this machine: the Worker in miniflare, data on disk.",
   options: {
     dir: { type: "string", value: "APP", help: "push this app once, with the official convex CLI" },
@@ -25,6 +28,8 @@ export const start: Command = {
     "site-port": { type: "string", value: "N", help: "port of HTTP actions (default 3211, 0 = any free one)" },
     data: { type: "string", value: "DIR", help: `where data is kept (default ${DEFAULT_DATA})` },
     ephemeral: { type: "boolean", help: "keep data in a temporary directory, removed at the end" },
+    "node-port": { type: "string", value: "N", help: "port of the Node service (default: any free one)" },
+    "no-node-actions": { type: "boolean", help: 'run without the Node service: no "use node" actions' },
     json: { type: "boolean", help: "print one line of JSON on stdout when ready" },
     worker: { type: "string", value: "FILE", help: null },
     migrations: { type: "string", value: "DIR", help: null },
@@ -34,8 +39,10 @@ export const start: Command = {
 };
 
 async function run(options: OptionValues): Promise<void> {
-  const environment = workerEnvironment();
-  const settings = parseSettings(environment);
+  const given = workerEnvironment();
+  const settings = parseSettings(given);
+  // One that is named runs already, elsewhere.
+  const ownNode = options["no-node-actions"] !== true && given["NODE_ACTIONS_URL"] === undefined;
   const app = text(options, "dir") === undefined ? null : appDirectory(text(options, "dir") ?? "");
   const workerPath = resolve(text(options, "worker") ?? join(ROOT, "dist/worker.js"));
   if (!existsSync(workerPath)) throw new CliError(`${workerPath} is missing. Run: npm run build`);
@@ -48,18 +55,22 @@ async function run(options: OptionValues): Promise<void> {
   const data = resources.use(
     options["ephemeral"] === true ? temporaryDataDirectory() : openDataDirectory(text(options, "data") ?? DEFAULT_DATA),
   );
-  const [apiPort, sitePort] = await reservePorts([
+  const [apiPort, sitePort, nodePort] = await reservePorts([
     { option: "port", port: port(options, "port", 3210) },
     { option: "site-port", port: port(options, "site-port", 3211) },
+    { option: "node-port", port: port(options, "node-port", 0) },
   ]);
-  if (apiPort === undefined || sitePort === undefined) throw new Error("two ports were asked for");
+  if (apiPort === undefined || sitePort === undefined || nodePort === undefined) {
+    throw new Error("three ports were asked for");
+  }
 
   const variables = {
     CONVECTION_SECRET: data.secret,
     CONVECTION_REDACT_ERRORS: "false",
     CONVEX_CLOUD_URL: `http://${HOST}:${apiPort}`,
     CONVEX_SITE_URL: `http://${HOST}:${sitePort}`,
-    ...environment,
+    ...(ownNode && { NODE_ACTIONS_URL: `http://${HOST}:${nodePort}`, NODE_CALLBACK_URL: `http://${HOST}:${apiPort}` }),
+    ...given,
   };
   const deployment = parseDeployment(variables);
   const changed = changedSettings(settings);
@@ -67,6 +78,9 @@ async function run(options: OptionValues): Promise<void> {
 
   const url = `http://${HOST}:${apiPort}`;
   const siteUrl = `http://${HOST}:${sitePort}`;
+  const node = ownNode ? NodeService.start(nodeServiceOptions(nodePort, deployment, data)) : null;
+  // Awaited below; until then a failure is nobody's.
+  node?.catch(() => undefined);
   resources.use(
     await Backend.start({
       workerPath,
@@ -80,6 +94,7 @@ async function run(options: OptionValues): Promise<void> {
       inspectorPort: text(options, "inspector-port") === undefined ? null : port(options, "inspector-port", 0),
     }),
   );
+  resources.use(await node);
   const key = adminKey(deployment.secret, deployment.instanceName);
   try {
     if (app !== null) await pushApp(app, { url, adminKey: key }, stop.signal);
@@ -88,7 +103,9 @@ async function run(options: OptionValues): Promise<void> {
   }
   if (!stop.signal.aborted) {
     if (options["json"] === true) {
-      process.stdout.write(`${JSON.stringify({ url, siteUrl, adminKey: key, nodeActionsUrl: null })}\n`);
+      process.stdout.write(
+        `${JSON.stringify({ url, siteUrl, adminKey: key, nodeActionsUrl: deployment.nodeActionsUrl })}\n`,
+      );
     } else {
       process.stdout.write(`${readyMessage(url, siteUrl, app, text(options, "data"))}\n`);
     }
@@ -97,14 +114,35 @@ async function run(options: OptionValues): Promise<void> {
   say("Stopping ...");
 }
 
-/** Settings and public URLs of the calling environment go to the Worker; its other variables do not. */
+const NODE_SETTING = /^CONVECTION_NODE_/;
+
+/** Settings and URLs of the calling environment go to the Worker; its other variables do not. */
 function workerEnvironment(): Record<string, string> {
-  const names = /^(CONVECTION_[A-Z0-9_]+|CONVEX_CLOUD_URL|CONVEX_SITE_URL)$/;
+  const names = /^(CONVECTION_[A-Z0-9_]+|CONVEX_CLOUD_URL|CONVEX_SITE_URL|NODE_ACTIONS_URL|NODE_CALLBACK_URL)$/;
+  const known = new Set<string>(Object.values(SETTINGS).map(({ name }) => name));
+  return environment((name) => names.test(name) && (!NODE_SETTING.test(name) || known.has(name)));
+}
+
+function environment(chosen: (name: string) => boolean): Record<string, string> {
   return Object.fromEntries(
     Object.entries(process.env).flatMap(([name, value]) =>
-      names.test(name) && value !== undefined && value !== "" ? [[name, value] as const] : [],
+      chosen(name) && value !== undefined && value !== "" ? [[name, value] as const] : [],
     ),
   );
+}
+
+/** The service itself says which of its settings are wrong. */
+function nodeServiceOptions(servicePort: number, deployment: Deployment, data: DataDirectory): NodeServiceOptions {
+  const script = join(ROOT, "dist/node-actions.js");
+  if (!existsSync(script)) throw new CliError(`${script} is missing. Run: npm run build`);
+  const { secret, previousSecret } = deployment;
+  return {
+    script,
+    port: servicePort,
+    secrets: previousSecret === null ? [secret] : [secret, previousSecret],
+    cacheDirectory: data.nodeCachePath,
+    settings: environment((name) => NODE_SETTING.test(name)),
+  };
 }
 
 function readyMessage(url: string, siteUrl: string, app: string | null, data: string | undefined): string {

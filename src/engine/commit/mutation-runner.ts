@@ -2,6 +2,7 @@ import type { Catalog } from "../catalog.ts";
 import type { ComponentPath } from "../names.ts";
 import { FencedError, type Persistence, type TableRow } from "../persistence.ts";
 import type { SnapshotReader } from "../snapshot-reader.ts";
+import { NO_TEXT_INDEXES, type TextIndexes } from "../text/text-index.ts";
 import type { Timestamp } from "../timestamp.ts";
 import { type Conflict, restartConflict } from "./conflict.ts";
 import { ConflictRates } from "./conflict-rates.ts";
@@ -65,6 +66,7 @@ export interface MutationRunnerParts {
   readonly timers: Timers;
   readonly jitter: Jitter;
   readonly settings: CommitSettings;
+  readonly textIndexes?: TextIndexes;
 }
 
 /** How often something happened since the object was made. */
@@ -196,7 +198,7 @@ export class MutationRunner {
     try {
       if (line.ended !== null) return { kind: "conflict", conflict: restartConflict() };
       this.counts.runs += 1;
-      const reader = new TransactionReader(line.state);
+      const reader = new TransactionReader(line.state, this.#parts.textIndexes ?? NO_TEXT_INDEXES);
       const run = await this.#execute(job, line, reader, history);
       return run === null ? this.#interrupted(line, reader) : this.#finish(job, request, line, reader, run, arrival);
     } finally {

@@ -1,6 +1,21 @@
 import type { Catalog } from "../catalog.ts";
-import { FencedError, type RangePage, type Read, type ReadResult, type StoredDocument } from "../persistence.ts";
+import type { IndexAddress, SearchDefinition } from "../derived-index.ts";
+import { idOfKey } from "../index-key.ts";
+import type { Interval } from "../interval.ts";
+import type { InternalId } from "../names.ts";
+import {
+  FencedError,
+  type IndexRef,
+  type RangePage,
+  type Read,
+  type ReadResult,
+  type StoredDocument,
+} from "../persistence.ts";
 import { CatalogChangedError, ConflictError, type SnapshotReader } from "../snapshot-reader.ts";
+import { tableRef } from "../read-set.ts";
+import type { TextQuery } from "../text/score.ts";
+import { termIntervals } from "../text/term-keys.ts";
+import type { SnapshotMatches, TextIndexes } from "../text/text-index.ts";
 import type { Timestamp } from "../timestamp.ts";
 import { type Conflict, evictedConflict, keyConflict, restartConflict } from "./conflict.ts";
 import { indexRef, pointInterval, readInterval } from "./coverage.ts";
@@ -12,14 +27,16 @@ import type { LatestState } from "./latest-state.ts";
  */
 export class TransactionReader implements SnapshotReader {
   readonly #state: LatestState;
+  readonly #textIndexes: TextIndexes;
   readonly snapshotTs: Timestamp;
   readonly catalog: Catalog;
   /** Why the transaction can't go on, even if the code that ran it lost the error. */
   #failure: Error | null = null;
   #conflict: Conflict | null = null;
 
-  constructor(state: LatestState) {
+  constructor(state: LatestState, textIndexes: TextIndexes) {
     this.#state = state;
+    this.#textIndexes = textIndexes;
     this.snapshotTs = state.decidedTs;
     this.catalog = state.catalog;
   }
@@ -61,15 +78,40 @@ export class TransactionReader implements SnapshotReader {
     }
   }
 
+  async search(index: IndexAddress<SearchDefinition>, query: TextQuery, limit: number): Promise<SnapshotMatches> {
+    try {
+      const state = this.#state;
+      const answer = await this.#textIndexes.search(index, query, limit, state.durableTs);
+      // Evicted meanwhile: what the index showed can't be brought up to date any more.
+      if (state.log.floor > answer.ts) throw new ConflictError("");
+      const changed = new Map<InternalId, StoredDocument | null>();
+      const table = tableRef(index.tableId);
+      for (const entry of state.log.since(answer.ts)) {
+        for (const { key, document } of entry.changes.get(table) ?? []) changed.set(idOfKey(key), document);
+      }
+      for (const interval of termIntervals(query.terms)) this.#verifyInterval(`i${index.indexId}`, interval);
+      return { hits: answer.hits, more: answer.more, statistics: answer.statistics, changed, documents: new Map() };
+    } catch (error) {
+      this.#failure ??= error instanceof Error ? error : new Error(String(error));
+      if (error instanceof ConflictError) this.#conflict ??= evictedConflict();
+      if (error instanceof CatalogChangedError) this.#conflict ??= restartConflict();
+      throw error;
+    }
+  }
+
   #verify(read: Read, result: StoredDocument | RangePage | null): void {
-    const begin = this.snapshotTs;
-    if (this.#state.catalogBarrier > begin) throw new CatalogChangedError("The catalog changed");
-    if (begin < this.#state.log.floor) throw new ConflictError("");
     const interval =
       read.kind === "get"
         ? pointInterval(read.id)
         : readInterval(read, result !== null && "rows" in result ? result : { rows: [], more: false });
-    const found = this.#state.log.conflictIn(begin, indexRef(read), interval);
+    this.#verifyInterval(indexRef(read), interval);
+  }
+
+  #verifyInterval(ref: IndexRef, interval: Interval): void {
+    const begin = this.snapshotTs;
+    if (this.#state.catalogBarrier > begin) throw new CatalogChangedError("The catalog changed");
+    if (begin < this.#state.log.floor) throw new ConflictError("");
+    const found = this.#state.log.conflictIn(begin, ref, interval);
     if (found === null) return;
     this.#conflict = keyConflict(this.#state.catalog, found);
     throw new ConflictError(this.#conflict.table ?? "");

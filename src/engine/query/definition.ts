@@ -3,6 +3,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../../shared/json
 import { checkOptionalConvexJson } from "../../values/convex-json.ts";
 import { compileExpression, type Expression } from "./expression.ts";
 import { parseFieldPath } from "../../values/identifier.ts";
+import type { SearchFilter } from "./search-filters.ts";
 
 export type Order = "asc" | "desc";
 
@@ -24,7 +25,12 @@ export type QuerySource =
       readonly range: readonly RangeExpression[];
       readonly order: Order;
     }
-  | { readonly type: "Search" };
+  | {
+      readonly type: "Search";
+      readonly table: string;
+      readonly index: string;
+      readonly filters: readonly SearchFilter[];
+    };
 
 export type QueryOperator =
   | { readonly type: "filter"; readonly expression: Expression }
@@ -66,14 +72,22 @@ function parseSource(source: JsonObject): QuerySource {
         order: parseOrder(source),
       };
     }
-    case "Search":
-      return { type: "Search" };
+    case "Search": {
+      const { filters } = source;
+      if (!Array.isArray(filters)) throw malformed("field `filters` is not an array");
+      return {
+        type: "Search",
+        ...parseIndexName(text(source, "indexName")),
+        filters: filters.map(parseSearchFilter),
+      };
+    }
     default:
       throw malformed(`unknown source type ${JSON.stringify(source["type"] ?? null)}`);
   }
 }
 
-function parseIndexName(name: string): { table: string; index: string } {
+/** `name`: `<table>.<index>`. */
+export function parseIndexName(name: string): { table: string; index: string } {
   const dot = name.indexOf(".");
   if (dot <= 0 || dot === name.length - 1) throw malformed(`${name} is not of the form <table>.<index>`);
   return { table: name.slice(0, dot), index: name.slice(dot + 1) };
@@ -97,6 +111,16 @@ function parseRangeExpression(json: JsonValue): RangeExpression {
     field: parseFieldPath(text(json, "fieldPath")).join("."),
     value: checkOptionalConvexJson(value)?.value,
   };
+}
+
+function parseSearchFilter(json: JsonValue): SearchFilter {
+  if (!isJsonObject(json)) throw malformed("search filter is not an object");
+  const { type, value } = json;
+  const field = parseFieldPath(text(json, "fieldPath")).join(".");
+  if (type === "Search") return { type, field, text: text(json, "value") };
+  if (type !== "Eq") throw malformed(`unknown search filter ${JSON.stringify(type ?? null)}`);
+  if (value === undefined) throw malformed("missing field `value`");
+  return { type, field, value: checkOptionalConvexJson(value)?.value };
 }
 
 function parseOperator(json: JsonValue): QueryOperator {

@@ -1,20 +1,12 @@
-import type { BatchedReader } from "../batched-reader.ts";
-import type { Interval } from "../interval.ts";
 import type { IndexKey } from "../names.ts";
-import type { PendingWrites } from "../pending-writes.ts";
-import type { UsageMeter } from "../usage.ts";
+import type { ReadSetRecorder } from "../read-set.ts";
 import type { QueryOperator } from "./definition.ts";
 import { type Operator, makeOperator } from "./operator.ts";
 import { Row } from "./row.ts";
-import { RangeScan } from "./scan.ts";
+import type { QueryContext } from "./query-context.ts";
+import { RangeScan, type Scan } from "./scan.ts";
+import { SearchScan } from "./search-scan.ts";
 import type { ScanSource } from "./source.ts";
-
-/** What a query needs of its transaction. */
-export interface QueryContext {
-  readonly reader: BatchedReader;
-  readonly pending: PendingWrites;
-  readonly usage: UsageMeter;
-}
 
 /** Where a run stands: going back to a mark undoes the reads since, charges included. */
 export interface Mark {
@@ -41,7 +33,7 @@ const PAGE_BYTES = 4 * 1024 * 1024;
 export class QueryRun {
   readonly #context: QueryContext;
   readonly #source: ScanSource;
-  readonly #scan: RangeScan;
+  readonly #scan: Scan;
   readonly #operators: readonly Operator[];
   readonly #dropsRows: boolean;
   #pageSize = FIRST_PAGE;
@@ -53,7 +45,10 @@ export class QueryRun {
   constructor(context: QueryContext, source: ScanSource, operators: readonly QueryOperator[]) {
     this.#context = context;
     this.#source = source;
-    this.#scan = new RangeScan(context.reader, context.pending, source);
+    this.#scan =
+      source.kind === "search"
+        ? new SearchScan(context, source)
+        : new RangeScan(context.reader, context.pending, source);
     this.#operators = operators.map(makeOperator);
     this.#dropsRows = source.recheck !== null || operators.some(({ type }) => type === "filter");
   }
@@ -62,8 +57,9 @@ export class QueryRun {
     return this.#source;
   }
 
-  get covered(): Interval {
-    return this.#scan.covered;
+  /** Adds what the run has depended on so far. */
+  addTo(reads: ReadSetRecorder): void {
+    this.#scan.addTo(reads);
   }
 
   /** Rows and bytes scanned so far, dropped rows included. */

@@ -4,12 +4,29 @@ import type { Interval } from "../interval.ts";
 import type { IndexKey } from "../names.ts";
 import type { RangeRow, StoredDocument } from "../persistence.ts";
 import type { IndexOverlay, PendingRow, PendingWrites } from "../pending-writes.ts";
+import type { ReadSetRecorder } from "../read-set.ts";
 import type { WrittenDocument } from "../write-set.ts";
-import type { ScanSource } from "./source.ts";
+import type { RangeSource } from "./source.ts";
 
 export interface ScannedRow {
   readonly key: IndexKey;
   readonly document: StoredDocument | WrittenDocument;
+}
+
+/** Hands out the rows of a query one by one. */
+export interface Scan {
+  /** Key of the row handed out last, `null` at the beginning. */
+  readonly position: IndexKey | null;
+  /** The next row, `null` when there is none, or "fetch" when storage has to be asked first. */
+  step(): ScannedRow | "fetch" | null;
+  /** Gets at most `limit` stored rows more. */
+  fetch(limit: number): Promise<void>;
+  /** Goes back to an earlier position that has not been dropped. */
+  seek(position: IndexKey | null): void;
+  /** Forgets rows up to the position: nobody will seek before it. */
+  drop(): void;
+  /** Adds what has been observed. */
+  addTo(reads: ReadSetRecorder): void;
 }
 
 /**
@@ -20,10 +37,10 @@ export interface ScannedRow {
  *   pending        4        6 deleted
  *   position     ↑ last row handed out; everything up to it is in the read set
  */
-export class RangeScan {
+export class RangeScan implements Scan {
   readonly #reader: BatchedReader;
   readonly #pending: PendingWrites;
-  readonly #source: ScanSource;
+  readonly #source: RangeSource;
   readonly #descending: boolean;
   #stored: readonly RangeRow[] = [];
   /** First of `#stored` that may lie beyond the position. */
@@ -34,7 +51,7 @@ export class RangeScan {
   #position: IndexKey | null = null;
   #exhausted = false;
 
-  constructor(reader: BatchedReader, pending: PendingWrites, source: ScanSource) {
+  constructor(reader: BatchedReader, pending: PendingWrites, source: RangeSource) {
     this.#reader = reader;
     this.#pending = pending;
     this.#source = source;
@@ -42,13 +59,17 @@ export class RangeScan {
     this.#more = source.storage !== null;
   }
 
-  /** Key of the row handed out last, `null` at the beginning. */
   get position(): IndexKey | null {
     return this.#position;
   }
 
+  addTo(reads: ReadSetRecorder): void {
+    const { storage } = this.#source;
+    if (storage !== null) reads.addRange(storage.ref, this.#covered);
+  }
+
   /** Keys whose presence or absence has been observed. */
-  get covered(): Interval {
+  get #covered(): Interval {
     const { interval } = this.#source;
     if (this.#exhausted) return interval;
     if (this.#position === null) return { start: interval.start, end: interval.start };
@@ -57,7 +78,6 @@ export class RangeScan {
       : { start: interval.start, end: afterKey(this.#position) };
   }
 
-  /** The next row, `null` when there is none, or "fetch" when storage has to be asked first. */
   step(): ScannedRow | "fetch" | null {
     const stored = this.#nextStored();
     if (stored === "fetch") return "fetch";
@@ -70,7 +90,6 @@ export class RangeScan {
     return row;
   }
 
-  /** Gets at most `limit` stored rows more. */
   async fetch(limit: number): Promise<void> {
     const { table, storage, interval, order } = this.#source;
     if (storage === null) return;
@@ -93,7 +112,6 @@ export class RangeScan {
     this.#more = page.more && page.rows.length > 0;
   }
 
-  /** Goes back to an earlier position that has not been dropped. */
   seek(position: IndexKey | null): void {
     this.#position = position;
     this.#exhausted = false;
@@ -103,7 +121,6 @@ export class RangeScan {
     }
   }
 
-  /** Forgets stored rows up to the position: nobody will seek before it. */
   drop(): void {
     this.#fetchedTo = this.#stored.at(-1)?.key ?? this.#fetchedTo;
     this.#stored = this.#stored.slice(this.#next);

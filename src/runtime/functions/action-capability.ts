@@ -1,5 +1,11 @@
 import { RpcTarget } from "cloudflare:workers";
-import type { Committer, FunctionCall, FunctionLogLine, FunctionOutcome } from "../../protocol/execution.ts";
+import type {
+  Committer,
+  FunctionCall,
+  FunctionLogLine,
+  FunctionOutcome,
+  Idempotency,
+} from "../../protocol/execution.ts";
 import type { HostCapability, LogLine, SyscallRequest, SyscallResponse } from "../../protocol/invocation.ts";
 import { CodedError } from "../../shared/coded-error.ts";
 import { ownValue } from "../../shared/own-value.ts";
@@ -28,6 +34,8 @@ export interface ActionExecution {
   readonly depth: number;
   /** Parent of what it calls, in the function log. */
   readonly executionId: string;
+  /** Of a mutation that may be sent again: an operation of a Node action. */
+  readonly idempotency?: Idempotency | null;
   readonly queries: QueryRunner;
   readonly committer: Committer;
   readonly uploads: FileUploads;
@@ -88,28 +96,8 @@ export class ActionCapability extends RpcTarget implements HostCapability {
 
   /** Every error is a rejection that the action may catch (`abi.md` §2.1.4). */
   #answer(op: string, args: string): Promise<SyscallResponse> {
-    return TRANSACTIONS.has(op) ? this.#transactions.run(() => this.#handle(op, args)) : this.#handle(op, args);
-  }
-
-  #handle(op: string, args: string): Promise<SyscallResponse> {
-    return this.#answered(op, async () => {
-      const handler = ownValue(actionSyscalls, op);
-      if (handler === undefined) {
-        throw new CodedError("BadRequest", "UnknownAsyncOperation", `Unknown async operation ${op}`);
-      }
-      return handler(this.#execution, parseSyscallArguments(op, args));
-    });
-  }
-
-  async #answered(op: string, work: () => Promise<string>): Promise<SyscallResponse> {
-    try {
-      return { ok: true, result: await work() };
-    } catch (error) {
-      if (error instanceof FunctionError) return rejection(error.failure.message, error.failure.data);
-      if (error instanceof CodedError) return rejection(error.message, error.data);
-      this.#execution.runtime.log.error("syscall failed", error, { op });
-      return rejection(INTERNAL, undefined);
-    }
+    const answer = () => answerSyscall(this.#execution, op, args);
+    return TRANSACTIONS.has(op) ? this.#transactions.run(answer) : answer();
   }
 
   tables(): Promise<string> {
@@ -129,13 +117,15 @@ export class ActionCapability extends RpcTarget implements HostCapability {
     this.#assertRunning();
     // From user code's isolate: what it says is checked like the arguments of any operation.
     const head = blobHead.parse(JSON.parse(blobJson));
-    return JSON.stringify(await this.#answered("storage.store", () => storeBlob(this.#execution, { ...head, bytes })));
+    return JSON.stringify(
+      await answered(this.#execution, "storage.store", () => storeBlob(this.#execution, { ...head, bytes })),
+    );
   }
 
   async getBlob(storageId: string): Promise<{ answer: string; bytes: ReadableStream<Uint8Array> | null }> {
     this.#assertRunning();
     let bytes: ReadableStream<Uint8Array> | null = null;
-    const answer = await this.#answered("storage.get", async () => {
+    const answer = await answered(this.#execution, "storage.get", async () => {
       const blob = await getBlob(this.#execution, storageId);
       bytes = blob?.bytes ?? null;
       return JSON.stringify(blob?.head ?? null);
@@ -145,6 +135,40 @@ export class ActionCapability extends RpcTarget implements HostCapability {
 
   #assertRunning(): void {
     if (this.#ended) throw new Error("The action has ended.");
+  }
+}
+
+/** `thrown` says which failures of ours are thrown and not answered. */
+export async function answerSyscall(
+  execution: ActionExecution,
+  op: string,
+  args: string,
+  thrown: (error: unknown) => boolean = () => false,
+): Promise<SyscallResponse> {
+  const answer = async (): Promise<string> => {
+    const handler = ownValue(actionSyscalls, op);
+    if (handler === undefined) {
+      throw new CodedError("BadRequest", "UnknownAsyncOperation", `Unknown async operation ${op}`);
+    }
+    return handler(execution, parseSyscallArguments(op, args));
+  };
+  return answered(execution, op, answer, thrown);
+}
+
+async function answered(
+  execution: ActionExecution,
+  op: string,
+  answer: () => Promise<string>,
+  thrown: (error: unknown) => boolean = () => false,
+): Promise<SyscallResponse> {
+  try {
+    return { ok: true, result: await answer() };
+  } catch (error) {
+    if (error instanceof FunctionError) return rejection(error.failure.message, error.failure.data);
+    if (thrown(error)) throw error;
+    if (error instanceof CodedError) return rejection(error.message, error.data);
+    execution.runtime.log.error("syscall failed", error, { op });
+    return rejection(INTERNAL, undefined);
   }
 }
 

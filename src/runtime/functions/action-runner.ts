@@ -1,11 +1,9 @@
 import { CodedError } from "../../shared/coded-error.ts";
 import { toHex } from "../../shared/bytes.ts";
-import { notAvailableYet } from "../../shared/coded-error.ts";
 import type { Committer, FunctionCall, FunctionLogLine, FunctionOutcome } from "../../protocol/execution.ts";
 import type { Invocation, InvocationResult, LogLine } from "../../protocol/invocation.ts";
-import type { App, ResolvedFunction } from "../code/app.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
-import type { Deployment, Deployments } from "../code/deployments.ts";
+import type { Deployments } from "../code/deployments.ts";
 import { ActionCapability, type ActionExecution } from "./action-capability.ts";
 import type { FileUploads } from "../files/runtime-files.ts";
 import { checkArguments, checkReturnValue } from "./arguments.ts";
@@ -47,7 +45,7 @@ export class ActionRunner {
   async run(call: FunctionCall, depth = 0): Promise<FunctionOutcome> {
     const execution = new Execution(this.#runtime, call, "Action");
     try {
-      const outcome = await this.#runtime.admission.actions.admit(() => this.#run(call, depth, execution));
+      const outcome = await this.#run(call, depth, execution);
       execution.completed(outcome);
       return outcome;
     } catch (error) {
@@ -64,8 +62,27 @@ export class ActionRunner {
       const { app } = deployment;
       if (app === null) throw new Error("a function was found without an app");
       execution.environment = found.environment;
-      if (found.environment === "node") throw notAvailableYet('Running "use node" actions');
-      return await this.#execute({ ...deployment, app }, found, call, depth, logLines, execution);
+      const prepared: ActionExecution = {
+        runtime: this.#runtime,
+        deployment: { ...deployment, app },
+        found,
+        call,
+        identityError: null,
+        depth,
+        queries: this.#queries,
+        committer: this.#committer,
+        uploads: this.#uploads,
+        actions: this,
+        executionId: execution.id,
+        onLog: (lines) => {
+          logLines.push(...lines);
+          execution.progress(lines);
+        },
+      };
+      const { admission } = this.#runtime;
+      return found.environment === "node"
+        ? await admission.nodeActions.admit(() => this.#executeInNode(prepared, logLines))
+        : await admission.actions.admit(() => this.#execute(prepared, logLines));
     } catch (error) {
       if (error instanceof FunctionError) return { ok: false, error: error.failure, logLines };
       if (error instanceof CodedError && error.catchable) return { ok: false, error: failureOf(error), logLines };
@@ -73,34 +90,21 @@ export class ActionRunner {
     }
   }
 
-  async #execute(
-    deployment: Deployment & { readonly app: App },
-    found: ResolvedFunction,
-    call: FunctionCall,
-    depth: number,
-    logLines: FunctionLogLine[],
-    logged: Execution,
-  ): Promise<FunctionOutcome> {
+  async #executeInNode(execution: ActionExecution, logLines: FunctionLogLine[]): Promise<FunctionOutcome> {
+    const { nodeActions, limits } = this.#runtime;
+    const { found, call, deployment } = execution;
+    nodeActions.checkArgumentSize(call.args);
+    const args = checkArguments(found, call.args, deployment.catalog, limits, "refused");
+    const result = await nodeActions.run(execution, args);
+    if (!result.ok) return { ok: false, error: result.error, logLines };
+    return this.#checked(execution, result.value, nodeActions.limits, logLines);
+  }
+
+  async #execute(execution: ActionExecution, logLines: FunctionLogLine[]): Promise<FunctionOutcome> {
     const runtime = this.#runtime;
     const { limits } = runtime;
+    const { deployment, found, call } = execution;
     const args = checkArguments(found, call.args, deployment.catalog, limits, "refused");
-    const execution: ActionExecution = {
-      runtime,
-      deployment,
-      found,
-      call,
-      identityError: null,
-      depth,
-      queries: this.#queries,
-      committer: this.#committer,
-      uploads: this.#uploads,
-      actions: this,
-      executionId: logged.id,
-      onLog: (lines) => {
-        logLines.push(...lines);
-        logged.progress(lines);
-      },
-    };
     const invocation: Invocation = {
       kind: "action",
       target: found.target,
@@ -121,7 +125,7 @@ export class ActionRunner {
         capability.aborted,
       ]);
       const result: InvocationResult = JSON.parse(text);
-      return await this.#finish(deployment, found, call, result, logLines);
+      return await this.#finish(execution, result, logLines);
     } finally {
       deadline.cancel();
       capability.end();
@@ -129,23 +133,32 @@ export class ActionRunner {
   }
 
   async #finish(
-    deployment: Deployment & { readonly app: App },
-    found: ResolvedFunction,
-    call: FunctionCall,
+    execution: ActionExecution,
     result: InvocationResult,
     logLines: FunctionLogLine[],
   ): Promise<FunctionOutcome> {
     if (result.ok === "needsSnapshot") throw new Error("an action asked for a snapshot");
-    const maps = sourceMapsOf(this.#runtime.code, deployment.app.version);
+    const maps = sourceMapsOf(this.#runtime.code, execution.deployment.app.version);
     logLines.push(...(await withStacks(result.logs, maps)));
     if (!result.ok) return { ok: false, error: await describeThrown(result.error, maps), logLines };
     if (result.unawaited !== undefined && result.unawaited.length > 0) {
       logLines.push(unawaitedWarning(result.unawaited, this.#runtime.clock.now()));
     }
+    return this.#checked(execution, result.value, this.#runtime.limits, logLines);
+  }
+
+  /** `argumentBytes` is where the runtime's arguments end: large ones are warned of. */
+  #checked(
+    { found, call, deployment }: ActionExecution,
+    value: string,
+    { argumentBytes }: { readonly argumentBytes: number },
+    logLines: FunctionLogLine[],
+  ): FunctionOutcome {
     const { clock, limits } = this.#runtime;
-    logLines.push(...sizeWarnings("action", call.args.length, result.value.length, limits, clock.now()));
-    checkReturnValue(found, result.value, deployment.catalog, limits);
-    return { ok: true, value: result.value, logLines };
+    const bounds = { ...limits, argumentBytes };
+    logLines.push(...sizeWarnings("action", call.args.length, value.length, bounds, clock.now()));
+    checkReturnValue(found, value, deployment.catalog, limits);
+    return { ok: true, value, logLines };
   }
 }
 

@@ -1,6 +1,8 @@
 import type { Transaction } from "../../engine/transaction.ts";
 import type { TransactionLimitNotes, TransactionLimits } from "../../engine/limits.ts";
 import type { CursorCodec } from "../../engine/cursor.ts";
+import type { TextIndexes } from "../../engine/text/text-index.ts";
+import type { VectorIndexes } from "../../engine/vector-index.ts";
 import type { RequestContext } from "../../protocol/execution.ts";
 import type { ExecutionLog } from "../../protocol/function-log.ts";
 import type { Identity } from "../../protocol/identity.ts";
@@ -15,6 +17,7 @@ import type { CodeSource } from "../code/code-source.ts";
 import type { Deployment } from "../code/deployments.ts";
 import type { IsolateSource } from "../code/isolates.ts";
 import type { RuntimeFiles } from "../files/runtime-files.ts";
+import type { NodeActions } from "../node/node-actions.ts";
 import type { JwtSigner } from "./jwt-signer.ts";
 import type { FunctionHandlesOf } from "./reference.ts";
 import type { SizeLimits } from "./arguments.ts";
@@ -30,6 +33,8 @@ export interface RuntimeLimits extends SizeLimits {
   /** Sum of the time that one query or mutation may spend in syscalls (E-C-4). */
   readonly syscallTimeMs: number;
   readonly nestingDepth: number;
+  /** Results of one vector search. */
+  readonly vectorResults: number;
   /** What follows the texts of the limits above. */
   readonly notes: LimitNotes;
 }
@@ -48,11 +53,18 @@ export interface RuntimeEnvironment {
   readonly executions: ExecutionLog;
   readonly limits: RuntimeLimits;
   /** Turns of this isolate's queries and actions; mutations take theirs in the Transactor. */
-  readonly admission: { readonly queries: Admission; readonly actions: Admission };
+  readonly admission: {
+    readonly queries: Admission;
+    readonly actions: Admission;
+    readonly nodeActions: Admission;
+  };
+  readonly nodeActions: NodeActions;
   readonly instanceName: string;
   readonly jwtSigner: JwtSigner;
   /** `CONVEX_CLOUD_URL`: the issuer of what `jwtSigner` signs. */
   readonly cloudUrl: string;
+  readonly vectorIndexes: VectorIndexes;
+  readonly textIndexes: TextIndexes;
 }
 
 /** Everything one database function runs in. Nested calls share transaction, time, identity and request. */

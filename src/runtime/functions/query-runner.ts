@@ -148,7 +148,7 @@ export class QueryRunner {
 
   #begin({ app, catalog }: Deployment, at: Timestamp | null, now: number) {
     const runtime = this.#runtime;
-    const snapshot = new PinnedSnapshot(this.#persistence, catalog.ts, at);
+    const snapshot = new PinnedSnapshot(this.#persistence, catalog.ts, at, runtime.textIndexes);
     const transaction = new Transaction({
       kind: "query",
       reader: snapshot,

@@ -1,8 +1,20 @@
-import type { Persistence, Read, ReadResult } from "../../engine/persistence.ts";
+import type { IndexAddress, SearchDefinition } from "../../engine/derived-index.ts";
+import type { InternalId, TableId } from "../../engine/names.ts";
+import type { Persistence, Read, ReadResult, StoredDocument } from "../../engine/persistence.ts";
 import { OutOfRetentionError } from "../../engine/persistence.ts";
 import { CatalogChangedError, type SnapshotReader } from "../../engine/snapshot-reader.ts";
+import type { TextQuery } from "../../engine/text/score.ts";
+import {
+  NO_TEXT_INDEXES,
+  type SnapshotMatches,
+  type TextAnswer,
+  type TextIndexes,
+} from "../../engine/text/text-index.ts";
 import type { Timestamp } from "../../engine/timestamp.ts";
 import { CodedError } from "../../shared/coded-error.ts";
+
+/** No index is behind it. */
+const BEGINNING = 0 as Timestamp;
 
 /**
  * Reader of a query: the first read brings the head and the rows in one round trip and pins the snapshot to that
@@ -12,6 +24,7 @@ import { CodedError } from "../../shared/coded-error.ts";
  */
 export class PinnedSnapshot implements SnapshotReader {
   readonly #persistence: Persistence;
+  readonly #textIndexes: TextIndexes;
   readonly #catalogTs: Timestamp;
   #ts: Timestamp | null;
   /** Whether a read has shown that the catalog is the head's. */
@@ -21,7 +34,13 @@ export class PinnedSnapshot implements SnapshotReader {
   /** The pinning read, which later ones wait for. */
   #pinning: Promise<unknown> | null = null;
 
-  constructor(persistence: Persistence, catalogTs: Timestamp, at: Timestamp | null) {
+  constructor(
+    persistence: Persistence,
+    catalogTs: Timestamp,
+    at: Timestamp | null,
+    textIndexes: TextIndexes = NO_TEXT_INDEXES,
+  ) {
+    this.#textIndexes = textIndexes;
     this.#persistence = persistence;
     this.#catalogTs = catalogTs;
     this.#ts = at;
@@ -53,6 +72,41 @@ export class PinnedSnapshot implements SnapshotReader {
     const results = (await turn.done).slice(offset, offset + reads.length);
     // The port answers in the order asked, one result per read.
     return results as unknown as { readonly [I in keyof R]: ReadResult<R[I]> };
+  }
+
+  /**
+   * Not pinned yet, the documents of the first hits pin it: one round trip to the database, and no other if nothing
+   * was committed that the index had not seen.
+   */
+  async search(
+    index: IndexAddress<SearchDefinition>,
+    query: TextQuery,
+    limit: number,
+    wanted: number,
+  ): Promise<SnapshotMatches> {
+    const { tableId } = index;
+    let documents: ReadonlyMap<InternalId, StoredDocument | null> = new Map();
+    let answer: TextAnswer | null = null;
+    if (this.#ts === null && this.#textIndexes.isSettled(index)) {
+      answer = await this.#textIndexes.search(index, query, limit, BEGINNING);
+      documents = await this.#documents(
+        tableId,
+        answer.hits.slice(0, wanted).map(({ id }) => id),
+      );
+    }
+    const ts = await this.pin();
+    if (answer === null || answer.ts !== ts) answer = await this.#textIndexes.search(index, query, limit, ts);
+    const changed = await this.#documents(tableId, answer.changed);
+    return { hits: answer.hits, more: answer.more, statistics: answer.statistics, changed, documents };
+  }
+
+  async #documents(
+    tableId: TableId,
+    ids: readonly InternalId[],
+  ): Promise<ReadonlyMap<InternalId, StoredDocument | null>> {
+    if (ids.length === 0) return new Map();
+    const documents = await this.read(ids.map((id) => ({ kind: "get" as const, tableId, id })));
+    return new Map(ids.map((id, i) => [id, documents[i] ?? null]));
   }
 
   #startTurn(): { reads: Read[]; done: Promise<readonly ReadResult[]> } {

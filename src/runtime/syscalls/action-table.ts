@@ -1,4 +1,4 @@
-import { badRequest, notAvailableYet } from "../../shared/coded-error.ts";
+import { badRequest } from "../../shared/coded-error.ts";
 import type { JsonValue } from "../../shared/json.ts";
 import type { FunctionCall, FunctionOutcome } from "../../protocol/execution.ts";
 import { type Identity, NO_IDENTITY, isPrivileged } from "../../protocol/identity.ts";
@@ -12,6 +12,7 @@ import { checkDepth, createFunctionHandle } from "./functions.ts";
 import { cancelFromAction, scheduleFromAction, scheduleInAction } from "./schedule.ts";
 import { deploymentMetadata, functionMetadata, requestMetadata } from "./meta.ts";
 import { STORAGE_ACTION_SYSCALLS } from "./storage-in-actions.ts";
+import { vectorSearch } from "./vector-search.ts";
 
 /** Answers with the JSON text of the result. */
 export type ActionSyscall = (execution: ActionExecution, args: JsonValue) => Promise<string>;
@@ -47,7 +48,7 @@ async function run(
     case "runQuery":
       return (await execution.queries.run(call, null, null)).outcome;
     case "runMutation":
-      return execution.committer.runMutation({ ...call, v: 1, idempotency: null });
+      return execution.committer.runMutation({ ...call, v: 1, idempotency: execution.idempotency ?? null });
     case "runAction":
       checkDepth(depth + 1, execution.runtime.limits);
       return execution.actions.run(call, depth + 1);
@@ -62,10 +63,6 @@ function forwardedIdentity(identity: Identity, from: FunctionPath, to: FunctionP
   if (from.component === "" && to.component === "") return identity;
   if (identity.kind === "admin") return { ...identity, actingAs: null };
   return isPrivileged(identity) ? identity : NO_IDENTITY;
-}
-
-function missing(feature: string): ActionSyscall {
-  return () => Promise.reject(notAvailableYet(feature));
 }
 
 /** Every async operation of actions (`abi.md` §2.4). */
@@ -101,6 +98,6 @@ export const actionSyscalls: Readonly<Record<string, ActionSyscall>> = {
   "1.0/actions/schedule": scheduleFromAction,
   "1.0/actions/cancel_job": cancelFromAction,
   "1.0/schedule": scheduleInAction,
-  "1.0/actions/vectorSearch": missing("ctx.vectorSearch"),
+  "1.0/actions/vectorSearch": vectorSearch,
   ...STORAGE_ACTION_SYSCALLS,
 };

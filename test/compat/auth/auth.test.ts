@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { ConvexHttpClient } from "convex/browser";
+import { ConvexClient, ConvexHttpClient } from "convex/browser";
 import { anyApi } from "convex/server";
-import { createRemoteJWKSet, jwtVerify } from "jose";
+import { createRemoteJWKSet, exportJWK, generateKeyPair, jwtVerify, SignJWT } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startBackend, type TestBackend } from "../../support/backend.ts";
 import { AppCopy, convex } from "../../support/convex-cli.ts";
@@ -84,12 +84,92 @@ describe("identities", () => {
     });
   });
 
+  test("P-F-19 P-A-1 the token is in the metadata of the request, for its own function alone", async () => {
+    const token = await issuer.token();
+    expect(await client(token).mutation(anyApi.who!.request!, {})).toMatchObject({ authToken: token });
+    expect(await client().mutation(anyApi.who!.request!, {})).toMatchObject({ authToken: null });
+  });
+
   test("P-A-4 the CLI runs a function as a user", async () => {
     const identity = JSON.stringify({ subject: "u3", issuer: "https://x" });
     const { stdout } = await convex(app.path, backend, ["run", "who:am", "--identity", identity]);
     expect(JSON.parse(stdout)).toEqual({ subject: "u3", issuer: "https://x", tokenIdentifier: "https://x|u3" });
   });
 });
+
+describe("an app that is its own provider", () => {
+  test("P-A-6 tokens that its HTTP actions vouch for, as Convex Auth makes them", async () => {
+    const { privateKey, publicKey } = await generateKeyPair("RS256", { extractable: true });
+    const keys = { keys: [{ ...(await exportJWK(publicKey)), use: "sig", alg: "RS256" }] };
+    await convex(app.path, backend, ["env", "set", "JWKS", JSON.stringify(keys)]);
+    const token = await new SignJWT({ sub: "user|session" })
+      .setProtectedHeader({ alg: "RS256" })
+      .setIssuedAt()
+      .setIssuer(backend.siteUrl)
+      .setAudience("self")
+      .setExpirationTime("1h")
+      .sign(privateKey);
+    expect(await client(token).query(anyApi.who!.am!, {})).toEqual({
+      tokenIdentifier: `${backend.siteUrl}|user|session`,
+      issuer: backend.siteUrl,
+      subject: "user|session",
+    });
+  });
+
+  test("P-F-26 TOKEN6 tokens of signJwt", async () => {
+    const args = { claims: { sub: "signed user", aud: "signed" }, seconds: 60 };
+    const token: string = await client().mutation(anyApi.who!.sign!, args);
+    expect(await client(token).query(anyApi.who!.am!, {})).toMatchObject({ subject: "signed user" });
+  });
+});
+
+describe("sockets", () => {
+  test("P-A-3 U1 a client that signs in sees its user, and nobody after it signed out", async () => {
+    await using opened = open();
+    const { live } = opened;
+    const subjects = new Subjects();
+    live.onUpdate(anyApi.who!.am!, {}, subjects.push);
+    expect(await subjects.next()).toBeNull();
+    const token = await issuer.token({ sub: "live" });
+    live.setAuth(() => Promise.resolve(token));
+    expect(await subjects.next()).toBe("live");
+    live.client.clearAuth();
+    expect(await subjects.next()).toBeNull();
+  });
+
+  test("P-A-3 U4 a client whose tokens are refused is told so, and goes on as nobody", async () => {
+    await using opened = open();
+    const { live } = opened;
+    const forged = `${(await issuer.token()).slice(0, -20)}AAAAAAAAAAAAAAAAAAAA`;
+    const signedIn = await new Promise((resolve) => live.setAuth(() => Promise.resolve(forged), resolve));
+    expect(signedIn).toBe(false);
+    expect(await live.query(anyApi.who!.am!, {})).toBeNull();
+  });
+});
+
+function open(): AsyncDisposable & { readonly live: ConvexClient } {
+  const live = new ConvexClient(backend.url, { unsavedChangesWarning: false, logger: false });
+  return { live, [Symbol.asyncDispose]: () => live.close() };
+}
+
+/** Subjects of the identities that a subscription brings. */
+class Subjects {
+  readonly #seen: unknown[] = [];
+  #wake: () => void = () => undefined;
+
+  push = (identity: { subject: string } | null): void => {
+    this.#seen.push(identity?.subject ?? null);
+    this.#wake();
+  };
+
+  async next(): Promise<unknown> {
+    while (this.#seen.length === 0) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await new Promise<void>((resolve) => (this.#wake = resolve));
+    }
+    return this.#seen.shift();
+  }
+}
 
 describe("refusals", () => {
   test("P-A-1 E-G-4 P-R-9 a token that is not good is a 401, and the function does not run", async () => {
@@ -108,6 +188,12 @@ describe("refusals", () => {
       401,
       { code: "InvalidAuthHeader", message: expect.stringContaining("Could not verify token claim.") },
     ]);
+  });
+
+  test("E-G-5 TOKEN4 within the tolerance of custom JWTs, a token that has expired runs nothing", async () => {
+    const now = Math.floor(Date.now() / 1000);
+    const expired = [401, { code: "TokenExpired", message: "Convex token identity expired" }];
+    expect(await query(`Bearer ${await issuer.customToken({ exp: now - 1 })}`)).toEqual(expired);
   });
 
   test("E-G-3 a token of somebody else", async () => {
@@ -131,9 +217,11 @@ describe("refusals", () => {
       500,
       expect.objectContaining({ code: expect.stringContaining("Could not verify OIDC token claim.") }),
     ]);
+    const acting = btoa(JSON.stringify({ issuer: "i", subject: "acted" }));
+    expect(await get(`Convex ${backend.adminKey}:${acting}`)).toEqual([200, { seen: "acted", subject: "acted" }]);
   });
 
-  test("AUTH3 no log line holds a token", async () => {
+  test("TOKEN3 no log line holds a token", async () => {
     const token = await issuer.token({ sub: "secret" });
     await query(`Bearer ${token}`);
     await query(`Bearer ${token.slice(0, -4)}AAAA`);

@@ -13,6 +13,7 @@ import { makeFunctionReference, type PaginationOptions } from "convex/server";
 import { createElement, Fragment, type ReactNode, useState } from "react";
 import { renderToString } from "react-dom/server";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type * as NamedHooks from "../../../src/react/hooks.ts";
 import { startBackend, type TestBackend } from "../../support/backend.ts";
 import { FIXTURES, ROOT } from "../../support/paths.ts";
 import { ReactPage } from "./react-page.ts";
@@ -20,7 +21,7 @@ import { ReactPage } from "./react-page.ts";
 /** Hooks of `convex/react` on a page, and those of the package export that old apps import. */
 
 let backend: TestBackend;
-let named: typeof import("../../../src/react/hooks.ts");
+let named: typeof NamedHooks;
 
 beforeAll(async () => {
   backend = await startBackend({ app: join(FIXTURES, "sync-app") });

@@ -181,8 +181,9 @@ test("WS-M16 malformed and unknown mutations fail, and the next one is served", 
 test("E-C-7b the 1001st pending mutation closes its own socket only", async () => {
   await using other = await RawSocket.open(backend.url);
   await using socket = await RawSocket.open(backend.url);
-  socket.mutate(0, "messages:slowly", { channel: "ec7b", body: "slow", rounds: 4000 });
-  for (let i = 1; i <= 1000; i++) socket.mutate(i, "messages:nothing");
+  socket.mutate(0, "messages:slowly", { channel: "ec7b", body: "slow", rounds: 500 });
+  // Each is recorded by a commit of its own: they come far faster than they are answered.
+  for (let i = 1; i <= 5000; i++) socket.mutate(i, "messages:nothing");
   expect(await socket.closed).toEqual({
     code: 1013,
     reason:
@@ -223,7 +224,7 @@ test("WS-A1 S0-34 of two actions the one that ends first is answered first", asy
   await socket.transition();
 });
 
-test("S0-33 an action starts while another action and a mutation of its client run", async () => {
+test("S0-33 S1-21 an action starts while another action and a mutation of its client run", async () => {
   await using socket = await RawSocket.open(backend.url);
   socket.mutate(0, "messages:slowly", { channel: "s033", body: "slow", rounds: 500 });
   socket.act(1, "act:wait", { url: outside.url("/s033/1") });
@@ -237,7 +238,7 @@ test("S0-33 an action starts while another action and a mutation of its client r
     const { requestId } = await socket.next();
     if (requestId !== undefined) order.push(requestId);
   }
-  expect(order.toSorted()).toEqual([0, 1, 2]);
+  expect(new Set(order)).toEqual(new Set([0, 1, 2]));
 });
 
 test("WS-A2 P-R-4 an action whose socket closed runs to its end, once", async () => {

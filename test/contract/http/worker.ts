@@ -6,6 +6,7 @@ import { DEFAULT_HTTP_SETTINGS, type PushService } from "../../../src/http/servi
 import { LogBuffer } from "../../../src/logs/log-buffer.ts";
 import type { FunctionCall, FunctionOutcome } from "../../../src/protocol/execution.ts";
 import { NO_FILES } from "../../support/no-files.ts";
+import { noNodeCallbacks } from "../../support/no-node-callbacks.ts";
 
 /** The HTTP room alone in workerd: functions answer their own arguments, a push its own length. */
 
@@ -50,6 +51,7 @@ async function makeApp(secret: string) {
     testFunctions: { runQuery: ({ args }) => Promise.resolve({ ok: true, value: args, logLines: [] }) },
     shapes: { shapes: () => Promise.resolve({ ok: true, value: "{}", logLines: [] }) },
     files: NO_FILES,
+    nodeCallbacks: noNodeCallbacks,
     adminKeys: await AdminKeys.create("convection", [secret]),
     tokens: noProviders,
     signingKeys: () => Promise.resolve({ keys: [] }),

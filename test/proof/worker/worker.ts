@@ -2,6 +2,7 @@ import { type Backend, composeBackend } from "../../../src/compose/backend.ts";
 import type { Bindings } from "../../../src/compose/environment.ts";
 import { ScheduledActions, Scheduler as RealScheduler } from "../../../src/compose/scheduler.ts";
 import { Transactor as RealTransactor } from "../../../src/compose/transactor.ts";
+import { Sync as RealSync } from "../../../src/compose/sync.ts";
 import type { TransactorComposition } from "../../../src/transactor/transactor.ts";
 import type { SchedulerComposition } from "../../../src/scheduler/scheduler-object.ts";
 import { controls } from "./controls.ts";
@@ -40,15 +41,31 @@ export class Transactor extends RealTransactor {
   protected override compose(context: DurableObjectState, env: Env): TransactorComposition {
     return super.compose(context, instrumented(env, context.id.name ?? "transactor", "transactor"));
   }
+
+  evict(): void {
+    this.ctx.abort("evicted by the test");
+  }
 }
 
+export { Search } from "../../../src/compose/search.ts";
 export class Scheduler extends RealScheduler {
   protected override compose(context: DurableObjectState, env: Env): SchedulerComposition {
     return super.compose(context, instrumented(env, "transactor", "transactor"));
   }
 }
 
-export { Sync, SyncWork } from "../../../src/compose/sync.ts";
+export { SyncWork } from "../../../src/compose/sync.ts";
+
+/** Can be made to lose its memory and its sockets, as a crash of its machine would. */
+export class Sync extends RealSync {
+  evict(): void {
+    this.ctx.abort("evicted by the test");
+  }
+}
+
+interface Evictable {
+  getByName(name: string): { evict(): Promise<void> };
+}
 
 const backends = new Map<string, Backend>();
 
@@ -71,6 +88,13 @@ async function control(name: string, request: Request, env: Env): Promise<Respon
     case "controls":
       if (body !== null) Object.assign(controls, body);
       return Response.json({ ...controls, loaderIds: [...controls.loaderIds] });
+    case "evict": {
+      const { [String(body)]: namespace } = env as unknown as Record<string, Evictable>;
+      const object = namespace?.getByName(body === "SYNC" ? "sync-0" : "transactor");
+      // It dies before it can answer.
+      await object?.evict().catch(() => undefined);
+      return Response.json(null);
+    }
     case "sql":
       return Response.json((await env.DB.prepare(String(body)).all()).results);
     default:

@@ -1,3 +1,4 @@
+import type { IndexAddress } from "../../../src/engine/derived-index.ts";
 import type { IndexKey } from "../../../src/engine/names.ts";
 import { CodeStore } from "../../../src/deploy/code-store.ts";
 import { Environment } from "../../../src/deploy/environment.ts";
@@ -70,14 +71,18 @@ class SteppingClock {
 
 export class MemoryBucket {
   readonly objects = new Map<string, string>();
+  readonly binary = new Map<string, Uint8Array>();
 
-  async get(key: string): Promise<{ text(): Promise<string> } | null> {
-    const value = this.objects.get(key);
-    return value === undefined ? null : { text: async () => value };
+  async get(key: string): Promise<{ text(): Promise<string>; arrayBuffer(): Promise<ArrayBuffer> } | null> {
+    const value = this.objects.get(key) ?? this.binary.get(key);
+    if (value === undefined) return null;
+    const response = new Response(typeof value === "string" ? value : Uint8Array.from(value));
+    return { text: () => response.text(), arrayBuffer: () => response.arrayBuffer() };
   }
 
-  async put(key: string, value: string): Promise<void> {
-    this.objects.set(key, value);
+  async put(key: string, value: string | Uint8Array): Promise<void> {
+    if (typeof value === "string") this.objects.set(key, value);
+    else this.binary.set(key, value);
   }
 }
 
@@ -95,6 +100,8 @@ export class TestDeployment {
   readonly ports: DeployPorts;
   readonly service: PushService;
   readonly environment: Environment;
+  /** Text and vector indexes that pushes asked for. */
+  readonly built: IndexAddress[] = [];
   leases = 0;
   background = 0;
   pauses = 0;
@@ -109,6 +116,12 @@ export class TestDeployment {
       committer: this.database,
       rules,
       documentKeys,
+      derivedIndexes: {
+        build: async (index) => {
+          this.built.push(index);
+          return true;
+        },
+      },
       tableSizes: new ScannedTableSizes(this.database, DEFAULT_DEPLOY_SETTINGS.backfill),
       cipher: new EnvironmentCipher(secrets, random),
       tokens: new PushTokens(secrets),

@@ -48,6 +48,11 @@ export class ProofBackend implements AsyncDisposable {
     return (await this.#post("controls", change)) as ControlState;
   }
 
+  /** Takes the memory, and the sockets, of the only object of the binding. */
+  async evict(binding: "SYNC" | "TRANSACTOR"): Promise<void> {
+    await this.#post("evict", binding);
+  }
+
   async sql(statement: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
     return (await this.#post("sql", statement)) as readonly Readonly<Record<string, unknown>>[];
   }

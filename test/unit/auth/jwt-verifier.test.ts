@@ -309,7 +309,7 @@ describe("tokens of nobody", () => {
 });
 
 describe("keys", () => {
-  test("AUTH1 documents are asked for once, and again when they are too old", async () => {
+  test("TOKEN1 documents are asked for once, and again when they are too old", async () => {
     const documents = await Documents.create();
     const verifier = documents.verifier();
     for (let i = 0; i < 3; i++) await verifier.verify(await oidc());
@@ -319,7 +319,7 @@ describe("keys", () => {
     expect(documents.asked).toHaveLength(4);
   });
 
-  test("AUTH2 a new key is found at once, and unknown ones don't make us ask again and again", async () => {
+  test("TOKEN2 a new key is found at once, and unknown ones don't make us ask again and again", async () => {
     const documents = await Documents.create();
     const verifier = documents.verifier();
     await verifier.verify(await oidc());
@@ -334,7 +334,7 @@ describe("keys", () => {
     expect(documents.asked.length).toBe(asked);
   });
 
-  test("AUTH1 Cache-Control shortens the age", async () => {
+  test("TOKEN1 Cache-Control shortens the age", async () => {
     const documents = await Documents.create();
     const keys = { keys: documents.customKeys };
     documents.answer = () => Response.json(keys, { headers: { "cache-control": "max-age=1" } });

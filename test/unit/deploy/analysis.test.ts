@@ -3,6 +3,7 @@ import { CodedError } from "../../../src/shared/coded-error.ts";
 import { assert, must } from "../../../src/shared/assert.ts";
 import type { StartPushBody } from "../../../src/deploy/push-body.ts";
 import { appModule, body, componentModule, module, registered, schemaModule } from "../../support/deploy/body.ts";
+import { PackageAnalyzer } from "../../support/deploy/package-analyzer.ts";
 import { TestDeployment } from "../../support/deploy/deployment.ts";
 
 const PREFIX = "Hit an error while pushing:\n";
@@ -55,17 +56,19 @@ describe("modules", () => {
     });
   });
 
-  test("S0-28 a Node module is refused by name while Node actions are not there", async () => {
+  test("E-D-6 a Node module while there is no Node service", async () => {
     expect(await failure(withModules(module("mail.js", "", "node")))).toEqual({
-      code: "NotAvailableYet",
-      message: '"use node" (in mail.js) is not available yet in Convection.',
+      code: "DeploymentNotConfiguredForNodeActions",
+      message: expect.stringMatching(
+        /^Hit an error while pushing:\nDeployment is not configured to deploy "use node" actions\..*NODE_ACTIONS_URL/,
+      ),
     });
   });
 
   test("E-D-3 a query in a Node module, once Node modules are analysed", async () => {
     const deployment = new TestDeployment();
     const request = withModules(module("mail.js", `export const list = ${registered("Query")};`, "node"));
-    const ports = { ...deployment.ports, nodeAnalyzer: deployment.analyzer };
+    const ports = { ...deployment.ports, nodeAnalyzer: new PackageAnalyzer(deployment.code, deployment.analyzer) };
     const { PushService } = await import("../../../src/deploy/push-service.ts");
     await expect(new PushService(ports).startPush(request)).rejects.toThrow(
       "`list` defined in `mail.js` is a Query function. Only actions can be defined in Node.js. See https://docs.convex.dev/functions/actions for more details.",

@@ -263,7 +263,8 @@ test("E-F-11 an index that can't be queried says why", async () => {
   );
   expect(await open("t.text")).toBe("Index t.text is not a database index");
   const search = { source: { type: "Search", indexName: "t.text", filters: [] }, operators: [] };
+  const missing = 'You must include a search filter like `q.search("a", searchText)`.';
   expect(await failure(() => scope.openQuery(1, parseQuery(search)))).toBe(
-    "Text search is not available yet in Convection.",
+    `Search query against t.text does not contain any search filters. ${missing}`,
   );
 });

@@ -14,6 +14,10 @@ import type {
   TableRow,
 } from "../../../src/engine/persistence.ts";
 import { PlainCursorCodec } from "../../../src/engine/plain-cursor.ts";
+import type { IndexAddress, SearchDefinition } from "../../../src/engine/derived-index.ts";
+import type { TextQuery } from "../../../src/engine/text/score.ts";
+import type { SnapshotMatches } from "../../../src/engine/text/text-index.ts";
+import { searchAll } from "../../support/text-model.ts";
 import type { SnapshotReader } from "../../../src/engine/snapshot-reader.ts";
 import type { Timestamp } from "../../../src/engine/timestamp.ts";
 import { Transaction, type TransactionOptions } from "../../../src/engine/transaction.ts";
@@ -165,6 +169,13 @@ export class TestReader implements SnapshotReader {
     this.reads.push(...reads);
     const results = reads.map((read) => this.#one(read));
     return results as unknown as { readonly [I in keyof R]: ReadResult<R[I]> };
+  }
+
+  async search(index: IndexAddress<SearchDefinition>, query: TextQuery, limit: number): Promise<SnapshotMatches> {
+    this.snapshotTs = 7 as Timestamp;
+    this.roundTrips++;
+    const documents = this.#documents.get(index.tableId) ?? new Map<InternalId, StoredDocument>();
+    return { ...searchAll(documents, index.definition, query, limit), changed: new Map(), documents: new Map() };
   }
 
   #one(read: Read): StoredDocument | RangePage | null {

@@ -253,6 +253,9 @@ test("P-D-9 what is not found is only reported under the catalog of the snapshot
     read: async () => {
       throw new CatalogChangedError();
     },
+    search: async () => {
+      throw new CatalogChangedError();
+    },
   };
   const scope = database.begin("query", { reader: stale }).scope();
   await expect(scope.openQuery(1, parseQuery(ALL))).rejects.toThrow(CatalogChangedError);

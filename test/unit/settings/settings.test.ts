@@ -97,7 +97,13 @@ const URLS = { CONVEX_CLOUD_URL: "https://api.example/", CONVEX_SITE_URL: "https
 
 test("SET9 the identity of a deployment: origins without trailing slash, a default name, an optional old secret", () => {
   const deployment = { instanceName: "convection", secret: SECRET, previousSecret: null };
-  const urls = { cloudUrl: "https://api.example", siteUrl: "https://site.example/http" };
+  const cloudUrl = "https://api.example";
+  const urls = {
+    cloudUrl,
+    siteUrl: "https://site.example/http",
+    nodeActionsUrl: null,
+    nodeCallbackUrl: cloudUrl,
+  };
   expect(parseDeployment({ ...URLS, CONVECTION_SECRET: SECRET })).toEqual({ ...deployment, ...urls });
   expect(
     parseDeployment({

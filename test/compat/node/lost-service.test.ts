@@ -1,0 +1,109 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startBackend, type TestBackend } from "../../support/backend.ts";
+import { AppCopy } from "../../support/convex-cli.ts";
+import { FIXTURES } from "../../support/paths.ts";
+import { Api } from "../runtime/api.ts";
+
+let app: AppCopy;
+let backend: TestBackend;
+let api: Api;
+
+beforeAll(async () => {
+  app = new AppCopy(join(FIXTURES, "node-app"));
+  backend = await startBackend({ app: app.path });
+  api = new Api(backend);
+});
+afterAll(async () => {
+  await backend?.stop();
+  app?.[Symbol.dispose]();
+});
+
+/** The process of the service: the one that was told to listen on this port. */
+function servicePid(url: string): number {
+  const wanted = `CONVECTION_NODE_PORT=${new URL(url).port}`;
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
+      if (environment.includes(wanted)) return Number(pid);
+    } catch {
+      // Ended meanwhile, or somebody else's.
+    }
+  }
+  throw new Error(`no process has ${wanted}`);
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, "utf8"));
+  } catch {
+    return false;
+  }
+}
+
+async function healthy(url: string): Promise<void> {
+  for (;;) {
+    const answer = await fetch(`${url}/healthz`).catch(() => null);
+    if (answer?.ok === true) return;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+test("S0-43 S1-23 E-C-14 the service is killed in the middle of twenty actions: none runs twice, every caller is told, the next call works", async () => {
+  const url = backend.nodeActionsUrl ?? "";
+  const keys = Array.from({ length: 20 }, (_, i) => `killed ${i}`);
+  const calls = keys.map((key) => api.call("action", "work:writesThenSleeps", { key, ms: 60_000 }));
+  // The first side effects are there, so actions are in their middle.
+  const count = (key: string) => api.value("query", "notes:count", { key });
+  while ((await Promise.all(keys.map(count))).reduce((a, b) => a + b, 0) < 5) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  const pid = servicePid(url);
+  process.kill(pid, "SIGKILL");
+  const answers = await Promise.all(calls);
+  for (const answer of answers) {
+    expect(answer.status === "error" || answer.http >= 500, JSON.stringify(answer)).toBe(true);
+    expect(answer.error ?? answer.message).toMatch(
+      /^Transient error while executing action: |^The Node service could not be reached/,
+    );
+  }
+  await healthy(url);
+  expect(servicePid(url)).not.toBe(pid);
+  expect(await api.value("action", "work:echo", { value: "again" })).toBe("again");
+  const counts = await Promise.all(keys.map(count));
+  expect(counts.filter((n) => n > 1)).toEqual([]);
+  expect(backend.logs).toContain("The Node service ended and is started again");
+});
+
+test("S0-43 its processes die with it", async () => {
+  const [, , pid] = await api.value("action", "work:state");
+  process.kill(servicePid(backend.nodeActionsUrl ?? ""), "SIGKILL");
+  await healthy(backend.nodeActionsUrl ?? "");
+  while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 20));
+});
+
+test("NODE11 the service ends with its backend, stopped or killed", async () => {
+  for (const end of ["SIGTERM", "SIGKILL"] as const) {
+    const other = await startBackend();
+    const pid = servicePid(other.nodeActionsUrl ?? "");
+    expect(isAlive(pid)).toBe(true);
+    other.process.process.kill(end);
+    while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 20));
+    await other.kill();
+  }
+});
+
+test("NODE12 --node-port places the service, and a backend of the same data serves Node actions after a restart", async () => {
+  const data = join(app.path, "data");
+  const first = await startBackend({ data, app: app.path });
+  const port = new URL(first.nodeActionsUrl ?? "").port;
+  await first.stop();
+  const second = await startBackend({ data, args: ["--node-port", port] });
+  try {
+    expect(second.nodeActionsUrl).toBe(`http://127.0.0.1:${port}`);
+    expect(await new Api(second).value("action", "work:echo", { value: "again" })).toBe("again");
+  } finally {
+    await second.stop();
+  }
+});

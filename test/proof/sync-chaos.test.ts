@@ -1,0 +1,130 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
+import { once } from "node:events";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { ConvexClient } from "convex/browser";
+import { makeFunctionReference } from "convex/server";
+import { afterAll, expect, test } from "vitest";
+import { FunctionClient } from "../support/function-client.ts";
+import { FIXTURES } from "../support/paths.ts";
+import { ProofBackend } from "../support/proof/proof-worker.ts";
+import { freshSeed, SeededRandom } from "../support/seeded-random.ts";
+import { Updates } from "../support/updates.ts";
+
+/** Official clients under load, while sockets are cut, objects lose their memory and the whole backend dies. */
+
+const CLIENTS = 8;
+const MUTATIONS = 60;
+const CHAOS = 14;
+
+const list = makeFunctionReference<"query", { channel: string }, string[]>("messages:list");
+const both = makeFunctionReference<"query", { channel: string }, { messages: number; total: number }>("messages:both");
+const send = makeFunctionReference<"mutation", { channel: string; body: string }, string>("messages:send");
+
+const data = mkdtempSync(join(tmpdir(), "convection-chaos-"));
+let backend: ProofBackend | undefined;
+
+afterAll(async () => {
+  await backend?.backend.kill();
+  rmSync(data, { recursive: true, force: true });
+});
+
+test("CHAOS1 P-R-4 every client ends with the right state, each mutation applied once and in order", async () => {
+  const seed = freshSeed();
+  console.info(`seed ${seed}`);
+  const random = new SeededRandom(seed);
+  const args = [`--port=${await freePort()}`, `--site-port=${await freePort()}`];
+  backend = await ProofBackend.start({ data, args }, join(FIXTURES, "sync-app"));
+  const { url } = backend.backend;
+
+  const half: string[] = [];
+  const clients = Array.from({ length: CLIENTS }, (_, id) => {
+    const client = new ConvexClient(url, { skipConvexDeploymentUrlCheck: true, logger: false });
+    const own = new Updates<string[]>();
+    const all = new Updates<string[]>();
+    client.onUpdate(list, { channel: `own ${id}` }, (value) => own.add(value));
+    client.onUpdate(list, { channel: "all" }, (value) => all.add(value));
+    client.onUpdate(both, { channel: "all" }, ({ messages, total }) => {
+      if (messages !== total) half.push(`${messages} of ${total}`);
+    });
+    return { id, client, own, all };
+  });
+
+  let acknowledged = 0;
+  const waiting: { readonly at: number; readonly resolve: () => void }[] = [];
+  const acknowledge = () => {
+    acknowledged += 1;
+    for (const { at, resolve } of waiting) if (acknowledged >= at) resolve();
+  };
+  const load = clients.map(async ({ id, client }) => {
+    for (let n = 0; n < MUTATIONS; n += 2) {
+      await Promise.all(
+        [`${id}/${n}`, `${id}/${n + 1}`].map(async (body, i) => {
+          await client.mutation(send, { channel: i === 0 ? `own ${id}` : "all", body });
+          acknowledge();
+        }),
+      );
+    }
+  });
+
+  const total = CLIENTS * MUTATIONS;
+  for (let round = 1; round <= CHAOS; round++) {
+    const at = Math.floor((total * round) / (CHAOS + 1));
+    await new Promise<void>((resolve) => {
+      if (acknowledged >= at) resolve();
+      else waiting.push({ at, resolve });
+    });
+    if (round % 7 === 3) {
+      await backend.backend.kill();
+      backend = await ProofBackend.start({ data, args }, null);
+    } else if (round % 7 === 0 || round % 7 === 5) {
+      await backend.evict("TRANSACTOR");
+    } else if (round % 2 === 0) {
+      await backend.evict("SYNC");
+    } else {
+      for (const { client } of clients) if (random.chance(0.5)) cut(client);
+    }
+  }
+  await Promise.all(load);
+  expect(acknowledged).toBe(total);
+
+  const http = new FunctionClient(url);
+  const stored = await http.query<string[]>("messages:list", { channel: "all" });
+  expect(stored.toSorted()).toEqual(
+    clients.flatMap(({ id }) => numbers((n) => n % 2 === 1).map((n) => `${id}/${n}`)).toSorted(),
+  );
+  for (const { id, own, all } of clients) {
+    const mine = numbers((n) => n % 2 === 0).map((n) => `${id}/${n}`);
+    expect(await http.query("messages:list", { channel: `own ${id}` })).toEqual(mine);
+    expect(await own.until((value) => value.length === mine.length)).toEqual(mine);
+    expect(await all.until((value) => value.length === stored.length)).toEqual(stored);
+    expect(stored.filter((body) => body.startsWith(`${id}/`))).toEqual(
+      numbers((n) => n % 2 === 1).map((n) => `${id}/${n}`),
+    );
+  }
+  expect(half).toEqual([]);
+  // Everybody was cut off, again and again.
+  for (const { client } of clients) expect(client.connectionState().connectionCount).toBeGreaterThan(4);
+  await Promise.all(clients.map(({ client }) => client.close()));
+});
+
+function numbers(wanted: (n: number) => boolean): number[] {
+  return Array.from({ length: MUTATIONS }, (_, n) => n).filter(wanted);
+}
+
+/** As a network would. */
+function cut(client: ConvexClient): void {
+  const inner = client.client as unknown as { webSocketManager: { socket: { ws?: WebSocket } } };
+  inner.webSocketManager.socket.ws?.close();
+}
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const address = server.address();
+  server.close();
+  await once(server, "close");
+  if (address === null || typeof address === "string") throw new Error("a TCP server has no port");
+  return address.port;
+}
