@@ -88,9 +88,9 @@ if (only?.includes(SCHEDULING) === true) {
     schedulingLines(await measureScheduling(generator, { ...plan.scheduling, rounds: plan.rounds })).join("\n"),
   );
 }
-if (only?.includes(FILES) === true) console.log(fileLines(await filesOfBoth()).join("\n"));
 const syncPlan = plan === FULL ? FULL_SYNC : QUICK_SYNC;
 if (only?.includes("sync") === true) console.log(syncLines(await measureSync(syncPlan)).join("\n"));
+if (only?.includes(FILES) === true) console.log(fileLines(await filesOfBoth()).join("\n"));
 if (only === undefined) {
   console.log("growth ...");
   const growth = await measureGrowth(generator, plan.growth, plan.rounds, plan.milliseconds);

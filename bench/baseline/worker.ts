@@ -7,12 +7,12 @@ export { Broadcast } from "./broadcast.ts";
 
 interface Bindings {
   readonly DB: D1Database;
-  readonly FILES: R2Bucket;
   readonly BROADCAST: {
     getByName(name: string): { fetch(request: Request): Promise<Response>; increment(): Promise<number> };
   };
   readonly NODE_URL: string;
   readonly NODE_KEY: string;
+  readonly FILES: R2Bucket;
 }
 
 const app = new Hono<{ Bindings: Bindings }>();
@@ -99,20 +99,6 @@ app.post("/action-query", async (c) => {
   return c.json(row ?? null);
 });
 
-app.post("/files", async (c) => {
-  const key = crypto.randomUUID();
-  const type = c.req.header("content-type");
-  await c.env.FILES.put(key, c.req.raw.body, type === undefined ? {} : { httpMetadata: { contentType: type } });
-  return c.json({ key });
-});
-
-app.get("/files/:key", async (c) => {
-  const object = await c.env.FILES.get(c.req.param("key"));
-  if (object === null) return c.notFound();
-  const headers = { "content-type": object.httpMetadata?.contentType ?? "", etag: object.httpEtag };
-  return c.body(object.body, 200, headers);
-});
-
 /** Any of the terms, the last as a prefix. */
 app.post("/find", async (c) => {
   const { match } = await c.req.json<{ match: string }>();
@@ -136,6 +122,20 @@ app.post("/seed-notes", async (c) => {
     ),
   ]);
   return c.json(null);
+});
+
+app.post("/files", async (c) => {
+  const key = crypto.randomUUID();
+  const type = c.req.header("content-type");
+  await c.env.FILES.put(key, c.req.raw.body, type === undefined ? {} : { httpMetadata: { contentType: type } });
+  return c.json({ key });
+});
+
+app.get("/files/:key", async (c) => {
+  const object = await c.env.FILES.get(c.req.param("key"));
+  if (object === null) return c.notFound();
+  const headers = { "content-type": object.httpMetadata?.contentType ?? "", etag: object.httpEtag };
+  return c.body(object.body, 200, headers);
 });
 
 /** For the bench itself: D1 takes 100 parameters per statement. */

@@ -13,9 +13,9 @@ import { FunctionServer } from "../sync/function-server.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
 import { composeTokens } from "./auth.ts";
 import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
+import { composeNodeCallbacks } from "./node-actions.ts";
 import { wakeFileSweeper } from "./file-sweeper.ts";
 import { composeFileService, composeUploads } from "./files.ts";
-import { composeNodeCallbacks } from "./node-actions.ts";
 import { composeSystem } from "./system-functions.ts";
 import { composeSockets } from "./sockets.ts";
 import { composeTestFunctions } from "./test-functions.ts";
@@ -74,8 +74,8 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
     ),
     testFunctions: composeTestFunctions(core, bindings.LOADER, deployments),
     shapes: system,
-    files: composeFileService(core.files, uploads, deployments, queries),
     nodeCallbacks: composeNodeCallbacks(core, deployments, { queries, actions, committer: transactor, uploads }),
+    files: composeFileService(core.files, uploads, deployments, queries),
     ...composePush(ports),
     jobs: { cancel: (component, id) => cancelJob(transactor, component, id) },
     logs,

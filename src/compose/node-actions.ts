@@ -5,7 +5,6 @@ import { NodeActions } from "../runtime/node/node-actions.ts";
 import { NodeCallbacks } from "../runtime/node/node-callbacks.ts";
 import { NodeService } from "../runtime/node/node-service.ts";
 import type { CurrentDeployment } from "../runtime/code/deployments.ts";
-import type { ActionExecution } from "../runtime/functions/action-capability.ts";
 import { SealedText } from "../runtime/sealed-text.ts";
 import { MasterSecret } from "../runtime/secret.ts";
 import type { NodeCallbackService } from "../http/node-callbacks.ts";
@@ -62,7 +61,7 @@ export function composeNodeActions(
 export function composeNodeCallbacks(
   { runtime, code, settings }: Core,
   deployments: CurrentDeployment,
-  callees: Pick<ActionExecution, "queries" | "committer" | "uploads" | "actions">,
+  callees: ConstructorParameters<typeof NodeCallbacks>[2],
 ): NodeCallbackService {
   const { nodeActions } = runtime;
   const callbacks = new NodeCallbacks(runtime, deployments, callees, nodeActions.tokens);

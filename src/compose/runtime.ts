@@ -30,8 +30,8 @@ import { LogClient } from "../logs/log-client.ts";
 import { must } from "../shared/assert.ts";
 import { SCHEMA_LIMITS, type SchemaLimits } from "../values/limits.ts";
 import { type Bindings, LOGS_NAME } from "./environment.ts";
-import { composeFiles, type Files } from "./files.ts";
 import { composeNodeActions } from "./node-actions.ts";
+import { composeFiles, type Files } from "./files.ts";
 import { clock, keepAlive, log, random } from "./system.ts";
 
 /** What the Worker and the Transactor have in common: both run functions of the same app on the same database. */
@@ -69,8 +69,8 @@ export function composeCore(bindings: Bindings): Core {
   const logs = new LogClient({ stub: () => bindings.LOGS.getByName(LOGS_NAME), keepAlive, clock, log });
   const master = new MasterSecret(identity.secret);
   const notes = limitNotes(settings);
-  const files = composeFiles(bindings, settings, identity, secrets);
   const search = new SearchClient((name) => bindings.SEARCH.getByName(name));
+  const files = composeFiles(bindings, settings, identity, secrets);
   const runtime: RuntimeEnvironment = {
     isolates: new Isolates(bindings.LOADER, source, harness),
     code: source,

@@ -50,9 +50,9 @@ export function createApp(services: HttpServices): Hono<HttpEnv> {
     ["/api", logRoutes(services)],
     ["/api", testFunctionRoutes(services)],
     ["/api", toolRoutes(services)],
-    ["/api", fileRoutes(services)],
     ["/api/node", nodeCallbackRoutes(services)],
     ["/api", syncRoutes(services)],
+    ["/api", fileRoutes(services)],
     ["/", instanceRoutes(services)],
   ] as const;
   for (const [base, routes] of families) app.route(base, routes);

@@ -82,12 +82,6 @@ export interface LogReader {
   read(request: LogRequest): Promise<LogBatch>;
 }
 
-/** Stored files by their URLs. */
-export interface FileService {
-  readonly uploads: Pick<Uploads, "upload">;
-  readonly downloads: Pick<Downloads, "find" | "open" | "openPart">;
-}
-
 /** Sockets of the sync protocol. */
 export interface SyncService {
   /** Opens one for a client that asked for an upgrade: the 101 with its end of the socket. */
@@ -99,6 +93,12 @@ export interface SocketClient {
   readonly userAgent: string | null;
   /** Whether it puts Transitions together from chunks. */
   readonly chunks: boolean;
+}
+
+/** Stored files by their URLs. */
+export interface FileService {
+  readonly uploads: Pick<Uploads, "upload">;
+  readonly downloads: Pick<Downloads, "find" | "open" | "openPart">;
 }
 
 export interface HttpSettings {
@@ -146,8 +146,8 @@ export interface HttpServices {
   readonly sync: SyncService;
   readonly testFunctions: TestFunctionService;
   readonly shapes: ShapeService;
-  readonly files: FileService;
   readonly nodeCallbacks: NodeCallbackService;
+  readonly files: FileService;
   readonly adminKeys: AdminKeys;
   readonly tokens: TokenVerifier;
   /** A JWK Set: what verifies the tokens that the app signs. */

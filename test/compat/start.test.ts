@@ -89,7 +89,7 @@ test("CLI1 --json prints exactly one line on stdout, logs go to stderr, and the 
     url: backend.url,
     siteUrl: backend.siteUrl,
     adminKey: backend.adminKey,
-    nodeActionsUrl: null,
+    nodeActionsUrl: expect.stringMatching(/^http:\/\/127\.0\.0\.1:\d+$/),
   });
 });
 

@@ -139,30 +139,30 @@ export class ActionCapability extends RpcTarget implements HostCapability {
 }
 
 /** `thrown` says which failures of ours are thrown and not answered. */
-export async function answerSyscall(
+export function answerSyscall(
   execution: ActionExecution,
   op: string,
   args: string,
-  thrown: (error: unknown) => boolean = () => false,
+  thrown?: (error: unknown) => boolean,
 ): Promise<SyscallResponse> {
-  const answer = async (): Promise<string> => {
+  const work = async (): Promise<string> => {
     const handler = ownValue(actionSyscalls, op);
     if (handler === undefined) {
       throw new CodedError("BadRequest", "UnknownAsyncOperation", `Unknown async operation ${op}`);
     }
     return handler(execution, parseSyscallArguments(op, args));
   };
-  return answered(execution, op, answer, thrown);
+  return answered(execution, op, work, thrown);
 }
 
 async function answered(
   execution: ActionExecution,
   op: string,
-  answer: () => Promise<string>,
+  work: () => Promise<string>,
   thrown: (error: unknown) => boolean = () => false,
 ): Promise<SyscallResponse> {
   try {
-    return { ok: true, result: await answer() };
+    return { ok: true, result: await work() };
   } catch (error) {
     if (error instanceof FunctionError) return rejection(error.failure.message, error.failure.data);
     if (thrown(error)) throw error;

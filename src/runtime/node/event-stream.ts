@@ -5,45 +5,78 @@ export class BrokenStreamError extends Error {
   override readonly name = "BrokenStreamError";
 }
 
-/** The service sends a line at least this often. */
+/** The service sends a line far more often than that. */
 const SILENCE_MS = 60_000;
 
-/** Events of an answer of `/execute`, up to and with its result. Throws `BrokenStreamError` when it ends before. */
+/**
+ * Events of an answer of `/execute`, up to and with its result. Throws `BrokenStreamError` when it ends before. Left
+ * earlier, it ends the action: nobody waits for its result any more.
+ */
 export async function* executeEvents(body: ReadableStream<Uint8Array>): AsyncGenerator<ExecuteEvent, void> {
-  const reader = body.getReader();
+  const reader = new ChunkReader(body);
   const decoder = new TextDecoder();
   let pieces: string[] = [];
+  let ended = false;
   try {
     for (;;) {
-      const chunk = await next(reader);
+      const chunk = await reader.next();
       if (chunk === null) throw new BrokenStreamError("the stream ended without a result");
       const [first = "", ...rest] = decoder.decode(chunk, { stream: true }).split("\n");
       pieces.push(first);
       for (const piece of rest) {
         const event = parse(pieces.join(""));
         pieces = [piece];
+        if (event.kind === "result") {
+          // Read to its end, the connection serves the next action.
+          ended = (await reader.next().catch(brokenAfterResult)) === null;
+          yield event;
+          return;
+        }
         yield event;
-        if (event.kind === "result") return;
       }
     }
   } finally {
-    // Ends the action when it is still running: nobody waits for its result any more.
-    await reader.cancel().catch(() => undefined);
+    await reader.close(ended);
   }
 }
 
-async function next(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<Uint8Array | null> {
-  const { promise: silence, reject } = Promise.withResolvers<never>();
-  const timer = setTimeout(() => reject(new BrokenStreamError(`nothing came for ${SILENCE_MS} ms`)), SILENCE_MS);
-  try {
-    const { value, done } = await Promise.race([reader.read(), silence]);
-    return done ? null : value;
-  } catch (error) {
-    if (error instanceof BrokenStreamError) throw error;
-    throw new BrokenStreamError("the connection was lost", { cause: error });
-  } finally {
-    clearTimeout(timer);
+/** One timer for a whole stream: an action's answer is a few chunks, and a timer for each would show. */
+class ChunkReader {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #silence = Promise.withResolvers<never>();
+  readonly #timer: ReturnType<typeof setInterval>;
+  #heard = false;
+
+  constructor(body: ReadableStream<Uint8Array>) {
+    this.#reader = body.getReader();
+    this.#silence.promise.catch(() => undefined);
+    this.#timer = setInterval(() => {
+      if (!this.#heard) this.#silence.reject(new BrokenStreamError(`nothing came for ${SILENCE_MS} ms`));
+      this.#heard = false;
+    }, SILENCE_MS);
   }
+
+  async next(): Promise<Uint8Array | null> {
+    try {
+      const { value, done } = await Promise.race([this.#reader.read(), this.#silence.promise]);
+      this.#heard = true;
+      return done ? null : value;
+    } catch (error) {
+      if (error instanceof BrokenStreamError) throw error;
+      throw new BrokenStreamError("the connection was lost", { cause: error });
+    }
+  }
+
+  async close(ended: boolean): Promise<void> {
+    clearInterval(this.#timer);
+    if (!ended) await this.#reader.cancel().catch(() => undefined);
+  }
+}
+
+/** There is a result: how its connection ends is of no concern. */
+function brokenAfterResult(error: unknown): undefined {
+  if (error instanceof BrokenStreamError) return undefined;
+  throw error;
 }
 
 function parse(line: string): ExecuteEvent {

@@ -11,8 +11,8 @@ import { getUserIdentity } from "./auth.ts";
 import { checkDepth, createFunctionHandle } from "./functions.ts";
 import { cancelFromAction, scheduleFromAction, scheduleInAction } from "./schedule.ts";
 import { deploymentMetadata, functionMetadata, requestMetadata } from "./meta.ts";
-import { STORAGE_ACTION_SYSCALLS } from "./storage-in-actions.ts";
 import { vectorSearch } from "./vector-search.ts";
+import { STORAGE_ACTION_SYSCALLS } from "./storage-in-actions.ts";
 
 /** Answers with the JSON text of the result. */
 export type ActionSyscall = (execution: ActionExecution, args: JsonValue) => Promise<string>;

@@ -1,4 +1,4 @@
-import { ConvexHttpClient } from "convex/browser";
+import { ConvexClient, ConvexHttpClient } from "convex/browser";
 import { anyApi } from "convex/server";
 import { ConvexError } from "convex/values";
 import { join } from "node:path";
@@ -41,6 +41,16 @@ describe("running in Node", () => {
       null,
     ]);
     expect(await client.action(anyApi.work!.none!, {})).toBeNull();
+  });
+
+  test("S0-27 a client on a WebSocket calls it like any action", async () => {
+    const client = new ConvexClient(backend.url);
+    try {
+      expect(await client.action(anyApi.work!.echo!, { value: { a: [1n] } })).toEqual({ a: [1n] });
+      await expect(client.action(anyApi.work!.throwPlain!, {})).rejects.toThrow("plain trouble");
+    } finally {
+      await client.close();
+    }
   });
 
   test("S0-2 the same body gives the same result in both runtimes", async () => {

@@ -5,8 +5,8 @@ import { createApp } from "../../../src/http/app.ts";
 import { DEFAULT_HTTP_SETTINGS, type PushService } from "../../../src/http/services.ts";
 import { LogBuffer } from "../../../src/logs/log-buffer.ts";
 import type { FunctionCall, FunctionOutcome } from "../../../src/protocol/execution.ts";
-import { NO_FILES } from "../../support/no-files.ts";
 import { noNodeCallbacks } from "../../support/no-node-callbacks.ts";
+import { NO_FILES } from "../../support/no-files.ts";
 
 /** The HTTP room alone in workerd: functions answer their own arguments, a push its own length. */
 
@@ -50,8 +50,8 @@ async function makeApp(secret: string) {
     sync: { connect: () => Promise.resolve(new Response(null, { status: 200 })) },
     testFunctions: { runQuery: ({ args }) => Promise.resolve({ ok: true, value: args, logLines: [] }) },
     shapes: { shapes: () => Promise.resolve({ ok: true, value: "{}", logLines: [] }) },
-    files: NO_FILES,
     nodeCallbacks: noNodeCallbacks,
+    files: NO_FILES,
     adminKeys: await AdminKeys.create("convection", [secret]),
     tokens: noProviders,
     signingKeys: () => Promise.resolve({ keys: [] }),

@@ -15,8 +15,8 @@ import type { EnvironmentChange } from "../../../src/protocol/http-bodies.ts";
 import { LogBuffer } from "../../../src/logs/log-buffer.ts";
 import type { TestFunctionCall } from "../../../src/runtime/functions/test-function.ts";
 import type { Log } from "../../../src/shared/log.ts";
-import { NO_FILES } from "../../support/no-files.ts";
 import { noNodeCallbacks } from "../../support/no-node-callbacks.ts";
+import { NO_FILES } from "../../support/no-files.ts";
 
 export const INSTANCE = "happy-animal-123";
 export const SECRET = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -126,8 +126,8 @@ export function backend(settings: Partial<HttpSettings> = {}) {
     },
     testFunctions: { runQuery: (call) => functions.runTest(call) },
     shapes: { shapes: () => Promise.resolve({ ok: true, value: `{"messages":{"type":"Never"}}`, logLines: [] }) },
-    files: NO_FILES,
     nodeCallbacks: noNodeCallbacks,
+    files: NO_FILES,
     adminKeys: keys,
     tokens: noProviders,
     signingKeys: () => Promise.resolve({ keys: [] }),
