@@ -13,14 +13,13 @@ import type { Workload } from "./target.ts";
 
 export interface Report {
   readonly compared: readonly Compared[];
-  /** Absent when it was not asked for. */
-  readonly nodeActions: NodeActionsReport | undefined;
-  readonly growth: Growth;
-  readonly search: SearchFigures;
-  readonly scheduling: Scheduling;
-  readonly files: readonly FileSpeed[];
-  readonly costs: CostTable;
-  readonly sync: SyncReport;
+  readonly growth: Growth | null;
+  readonly nodeActions: NodeActionsReport | null;
+  readonly search: SearchFigures | null;
+  readonly scheduling: Scheduling | null;
+  readonly sync: SyncReport | null;
+  readonly files: readonly FileSpeed[] | null;
+  readonly costs: CostTable | null;
   readonly hotCounter: { readonly acknowledged: number; readonly stored: number };
   readonly rounds: number;
   readonly milliseconds: number;
@@ -80,17 +79,13 @@ export function markdown(report: Report): string {
     "",
     `Hot counter: ${report.hotCounter.acknowledged} increments acknowledged, ${report.hotCounter.stored} stored.`,
     "",
-    ...(report.nodeActions === undefined ? [] : [...nodeActionLines(report.nodeActions), ""]),
-    ...growthLines(report.growth),
-    "",
-    ...searchLines(report.search),
-    ...schedulingLines(report.scheduling),
-    ...syncLines(report.sync),
-    "",
-    ...fileLines(report.files),
-    "",
-    ...costLines(report.costs),
-    "",
+    ...(report.nodeActions === null ? [] : [...nodeActionLines(report.nodeActions), ""]),
+    ...(report.growth === null ? [] : [...growthLines(report.growth), ""]),
+    ...(report.search === null ? [] : [...searchLines(report.search), ""]),
+    ...(report.scheduling === null ? [] : [...schedulingLines(report.scheduling), ""]),
+    ...(report.sync === null ? [] : [...syncLines(report.sync), ""]),
+    ...(report.files === null ? [] : [...fileLines(report.files), ""]),
+    ...(report.costs === null ? [] : [...costLines(report.costs), ""]),
   ].join("\n");
 }
 
@@ -160,7 +155,7 @@ function verdict(ratio: number, target: number): string {
   return ratio <= target ? "met" : "missed";
 }
 
-export function growthLines({ documents, p50Ms, ratio }: Growth): string[] {
+function growthLines({ documents, p50Ms, ratio }: Growth): string[] {
   const [few, many] = documents;
   return [
     `Growth: an index read takes ${p50Ms[0].toFixed(2)} ms (p50) at ${few} documents and ${p50Ms[1].toFixed(2)} ms at ` +
@@ -198,7 +193,7 @@ export function fileLines(files: readonly FileSpeed[]): string[] {
   );
 }
 
-export function costLines({ rows, loaderIds }: CostTable): string[] {
+function costLines({ rows, loaderIds }: CostTable): string[] {
   return [
     ...table(
       [

@@ -12,21 +12,11 @@ import { measureGrowth } from "./growth.ts";
 import { type FilePlan, type FileSpeed, measureFiles } from "./files.ts";
 import { LoadGenerator } from "./load-generator.ts";
 import { measureNodeActions } from "./node-actions.ts";
-import {
-  costLines,
-  fileLines,
-  growthLines,
-  markdown,
-  nodeActionLines,
-  type Report,
-  schedulingLines,
-  syncLines,
-  writeReport,
-} from "./report.ts";
+import { markdown, nodeActionLines, type Report, writeReport } from "./report.ts";
 import { measureScheduling, type SchedulingPlan } from "./scheduling.ts";
 import { measureSearch, type SearchPlan } from "./search.ts";
 import { FULL_SYNC, measureSync, QUICK_SYNC } from "./sync.ts";
-import { isWorkload, type Target, WORKLOADS } from "./target.ts";
+import { type Target, WORKLOADS } from "./target.ts";
 
 interface Plan {
   readonly rounds: number;
@@ -41,7 +31,7 @@ interface Plan {
 /** Until V8 has compiled the hot paths, a call of ours costs twice as much; the baseline's few lines are warm at once. */
 const FULL: Plan = {
   rounds: 9,
-  warmUpMs: 2500,
+  warmUpMs: 3000,
   milliseconds: 500,
   growth: [1000, 100_000],
   search: { vectors: 10_000, notes: 100_000, rounds: 5, milliseconds: 1000 },
@@ -55,8 +45,8 @@ const FULL: Plan = {
   },
 };
 const QUICK: Plan = {
-  rounds: 1,
-  warmUpMs: 200,
+  rounds: 2,
+  warmUpMs: 300,
   milliseconds: 200,
   growth: [1000, 3000],
   search: { vectors: 2000, notes: 3000, rounds: 1, milliseconds: 200 },
@@ -70,11 +60,7 @@ const QUICK: Plan = {
   },
 };
 
-/** Has no counterpart in a hand-written Worker, so it is measured by itself. */
-const SCHEDULING = "scheduling";
-const FILES = "files";
-/** Reads with nothing in memory. */
-const BARE = "bare";
+const PARTS = ["bare", "growth", "search", "scheduling", "files", "sync", "costs"] as const;
 
 const { values } = parseArgs({
   options: { quick: { type: "boolean" }, only: { type: "string" }, rounds: { type: "string" } },
@@ -82,55 +68,41 @@ const { values } = parseArgs({
 const sized = values.quick === true ? QUICK : FULL;
 const plan: Plan = { ...sized, rounds: Number(values.rounds ?? sized.rounds) };
 const only = values.only?.split(",");
-const others = [SCHEDULING, FILES, BARE, "growth", "costs", "sync"];
-const unknown = only?.find((name) => !isWorkload(name) && !others.includes(name));
-if (unknown !== undefined) {
-  throw new Error(`no such workload: ${unknown}. There are ${[...WORKLOADS, ...others].join(", ")}`);
-}
+const names = [...WORKLOADS, ...PARTS];
+const unknown = only?.find((name) => !names.some((known) => known === name));
+if (unknown !== undefined) throw new Error(`no such part: ${unknown}. There are ${names.join(", ")}`);
+const asked = (name: (typeof names)[number]): boolean => only?.includes(name) ?? true;
 
 await build();
 await using generator = new LoadGenerator();
 const { compared, nodeActions, hotCounter } = await measureSpeed(generator);
-if (only?.includes(SCHEDULING) === true) {
-  console.log(
-    schedulingLines(await measureScheduling(generator, { ...plan.scheduling, rounds: plan.rounds })).join("\n"),
-  );
-}
-const syncPlan = sized === FULL ? FULL_SYNC : QUICK_SYNC;
-if (only?.includes("sync") === true) console.log(syncLines(await measureSync(syncPlan)).join("\n"));
-if (only?.includes("growth") === true) {
-  console.log(growthLines(await measureGrowth(generator, plan.growth, plan.rounds, plan.milliseconds)).join("\n"));
-}
-if (only?.includes("costs") === true) console.log(costLines(await measureCosts()).join("\n"));
-if (only?.includes(FILES) === true) console.log(fileLines(await filesOfBoth()).join("\n"));
-if (only === undefined) {
-  console.log("growth ...");
-  const growth = await measureGrowth(generator, plan.growth, plan.rounds, plan.milliseconds);
-  console.log("search ...");
-  const search = await measureSearch(generator, plan.search);
-  console.log("scheduling ...");
-  const scheduling = await measureScheduling(generator, { ...plan.scheduling, rounds: plan.rounds });
-  console.log("files ...");
-  const files = await filesOfBoth();
-  console.log("costs ...");
-  const costs = await measureCosts();
-  console.log("sync ...");
-  const sync = await measureSync(syncPlan);
-  const report: Report = {
-    compared,
-    nodeActions,
-    growth,
-    search,
-    scheduling,
-    files,
-    costs,
-    sync,
-    hotCounter,
-    rounds: plan.rounds,
-    milliseconds: plan.milliseconds,
-  };
-  if (sized === FULL) writeReport(join(import.meta.dirname, "RESULTS.md"), report);
-  console.log(markdown(report));
+const { growth: sizes, rounds, milliseconds } = plan;
+const growth = await part("growth", () => measureGrowth(generator, sizes, rounds, milliseconds));
+const search = await part("search", () => measureSearch(generator, plan.search));
+const scheduling = await part("scheduling", () => measureScheduling(generator, { ...plan.scheduling, rounds }));
+const files = await part("files", filesOfBoth);
+const sync = await part("sync", () => measureSync(sized === FULL ? FULL_SYNC : QUICK_SYNC));
+const costs = await part("costs", measureCosts);
+const report: Report = {
+  compared,
+  nodeActions,
+  growth,
+  search,
+  scheduling,
+  files,
+  sync,
+  costs,
+  hotCounter,
+  rounds,
+  milliseconds,
+};
+if (sized === FULL && only === undefined) writeReport(join(import.meta.dirname, "RESULTS.md"), report);
+console.log(markdown(report));
+
+async function part<T>(name: (typeof PARTS)[number], measure: () => Promise<T>): Promise<T | null> {
+  if (!asked(name)) return null;
+  console.log(`${name} ...`);
+  return measure();
 }
 
 async function filesOfBoth(): Promise<readonly FileSpeed[]> {
@@ -145,7 +117,7 @@ async function measureSpeed(load: LoadGenerator): Promise<Pick<Report, "compared
   await Promise.all([baseline.seed(1000), convection.seed(1000)]);
   const results: Compared[] = [];
   for (const workload of WORKLOADS) {
-    if (workload === "nodeQuery" || (only !== undefined && !only.includes(workload))) continue;
+    if (workload === "nodeQuery" || !asked(workload)) continue;
     for (const connections of [1, 32]) {
       // oxlint-disable-next-line no-await-in-loop -- one at a time is the point
       const one = await compare(load, { baseline, convection }, workload, connections, plan);
@@ -153,10 +125,9 @@ async function measureSpeed(load: LoadGenerator): Promise<Pick<Report, "compared
       console.log(line(one));
     }
   }
-  if (only?.includes(BARE) ?? true) results.push(...(await measureBare(load, baseline)));
-  const wantsNode = only === undefined || only.includes("nodeQuery");
-  const nodeActions = wantsNode ? await measureNodeActions(load, convection, plan) : undefined;
-  if (nodeActions !== undefined) console.log(nodeActionLines(nodeActions).join("\n"));
+  if (asked("bare")) results.push(...(await measureBare(load, baseline)));
+  const nodeActions = asked("nodeQuery") ? await measureNodeActions(load, convection, plan) : null;
+  if (nodeActions !== null) console.log(nodeActionLines(nodeActions).join("\n"));
   // Both counters were only written by increments, each of which was acknowledged.
   const increments = results.filter(({ workload }) => workload === "modify" || workload === "hot");
   const acknowledged = increments.reduce((sum, { convection: ours }) => sum + ours.answered, 0);

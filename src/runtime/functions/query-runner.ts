@@ -6,8 +6,8 @@ import type { ReadSet } from "../../engine/read-set.ts";
 import type { FunctionCall, FunctionOutcome } from "../../protocol/execution.ts";
 import type { UsageStats } from "../../protocol/function-log.ts";
 import { badRequest, CodedError } from "../../shared/coded-error.ts";
-import type { CurrentDeployment, Deployment } from "../code/deployments.ts";
 import { userAttributes } from "../../auth/identity.ts";
+import type { CurrentDeployment, Deployment } from "../code/deployments.ts";
 import { runDatabaseFunction, NeedsSnapshotError } from "./database-execution.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { Execution, usageOf } from "./execution.ts";
@@ -131,7 +131,7 @@ export class QueryRunner {
 
   async #runOnce(call: FunctionCall, at: Timestamp | null, journal: string | null): Promise<MeasuredResult> {
     const deployment = await this.#deployments.current();
-    const { app, catalog } = deployment;
+    const { app } = deployment;
     const runtime = this.#runtime;
     const now = runtime.clock.now();
     const { snapshot, transaction } = this.#begin(deployment, at, now);
@@ -168,7 +168,7 @@ export class QueryRunner {
     const readSet = transaction.readSet();
     const { head, snapshotTs: ts } = snapshot;
     if (this.#memory !== null && head !== null && ts !== null) {
-      const run = { outcome, readSet, readsIdentity, observed, ts, catalogTs: catalog.ts, startedAt: now };
+      const run = { outcome, readSet, readsIdentity, observed, ts, catalogTs: deployment.catalog.ts, startedAt: now };
       this.#memory.store(queryKey(call, journal), run, head);
     }
     return { outcome, readSet, ts, readsIdentity, usage: usageOf(transaction) };
@@ -177,8 +177,8 @@ export class QueryRunner {
   #begin({ app, catalog }: Deployment, at: Timestamp | null, now: number) {
     const runtime = this.#runtime;
     const snapshot = new PinnedSnapshot(this.#persistence, catalog.ts, at, {
-      memory: this.#memory,
       textIndexes: runtime.textIndexes,
+      memory: this.#memory,
     });
     const transaction = new Transaction({
       kind: "query",

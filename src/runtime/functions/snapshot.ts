@@ -14,6 +14,11 @@ import type { Timestamp } from "../../engine/timestamp.ts";
 import type { ReadMemory } from "./read-memory.ts";
 import { CodedError } from "../../shared/coded-error.ts";
 
+export interface SnapshotParts {
+  readonly textIndexes?: TextIndexes;
+  readonly memory?: ReadMemory | null;
+}
+
 /** No index is behind it. */
 const BEGINNING = 0 as Timestamp;
 
@@ -25,8 +30,8 @@ const BEGINNING = 0 as Timestamp;
  */
 export class PinnedSnapshot implements SnapshotReader {
   readonly #persistence: Persistence;
-  readonly #memory: ReadMemory | null;
   readonly #textIndexes: TextIndexes;
+  readonly #memory: ReadMemory | null;
   readonly #catalogTs: Timestamp;
   #ts: Timestamp | null;
   /** The head that the first read brought; its catalog is the one the query began with. */
@@ -40,10 +45,7 @@ export class PinnedSnapshot implements SnapshotReader {
     persistence: Persistence,
     catalogTs: Timestamp,
     at: Timestamp | null,
-    {
-      memory = null,
-      textIndexes = NO_TEXT_INDEXES,
-    }: { readonly memory?: ReadMemory | null; readonly textIndexes?: TextIndexes } = {},
+    { textIndexes = NO_TEXT_INDEXES, memory = null }: SnapshotParts = {},
   ) {
     this.#textIndexes = textIndexes;
     this.#persistence = persistence;

@@ -12,8 +12,11 @@ import { backend as fakeBackend } from "../../unit/http/backend.ts";
 
 const SECRET = "0123456789abcdef".repeat(4);
 
-/** Whoever adds a route says here who may call it. `run`: everybody, as far as public functions go; `socket`: so does what comes over it. */
-const ACCESS: Readonly<Record<string, "open" | "run" | "socket" | "admin" | "write">> = {
+/**
+ * Whoever adds a route says here who may call it. `run`: everybody, as far as public functions go; `socket`: so does what
+ * comes over it. `link`: who was given the URL. `signed`: the Node service, by its signature.
+ */
+const ACCESS: Readonly<Record<string, "open" | "run" | "socket" | "link" | "signed" | "admin" | "write">> = {
   "GET /": "open",
   "GET /version": "open",
   "GET /instance_version": "open",
@@ -50,6 +53,11 @@ const ACCESS: Readonly<Record<string, "open" | "run" | "socket" | "admin" | "wri
   "POST /api/deploy2/wait_for_schema": "write",
   "POST /api/deploy2/finish_push": "write",
   "POST /api/update_environment_variables": "write",
+  "POST /api/cancel_job": "write",
+  "POST /api/storage/upload": "link",
+  "GET /api/storage/:name": "link",
+  "GET /api/node/packages/:hash": "signed",
+  "POST /api/node/syscall": "signed",
 };
 
 const ROUTES = [
@@ -155,6 +163,12 @@ describe("routes", () => {
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
     if (route.endsWith("/echo") || route.endsWith("/query_ts")) return;
     expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
+  });
+
+  test.each([...named("link"), ...named("signed")])("TOKEN7 %s opens by no key", async (route) => {
+    const answers = await Promise.all(Object.values(callers).map((caller) => call(route, caller, "who:am")));
+    for (const { status } of answers) expect([400, 401, 404]).toContain(status);
+    expect(new Set(answers.map(({ status }) => status)).size).toBe(1);
   });
 
   test.each(named("run"))("TOKEN7 %s reaches no internal function without a key", async (route) => {

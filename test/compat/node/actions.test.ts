@@ -154,6 +154,16 @@ describe("operations", () => {
     expect(await api.value("query", "notes:count", { key })).toBeLessThanOrEqual(1);
   });
 
+  test("S0-20 an action in Node schedules mutations and Node actions, and cancels", async () => {
+    const key = newGroup();
+    expect(await api.value("action", "work:schedules", { key })).toBe("string");
+    while ((await api.value("query", "notes:count", { key })) < 2) {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const notes: { text: string }[] = await api.value("query", "notes:list", { key });
+    expect(notes.map(({ text }) => text).toSorted()).toEqual(["from a Node job", "scheduled"]);
+  });
+
   test("E-A-13 E-A-14 the database and the scheduler of mutations are not there", async () => {
     expect(await api.value("action", "work:useDatabase")).toBe(
       "The Convex database object is being used outside of a Convex query or mutation. Did you mean to use `ctx.query` or `ctx.mutation` to access the database?",
