@@ -5,14 +5,17 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startBackend, type TestBackend } from "../../support/backend.ts";
 import { AppCopy } from "../../support/convex-cli.ts";
 import { ConvexApp } from "../../support/convex-app.ts";
+import { FunctionLog } from "../../support/function-log.ts";
 import { FIXTURES } from "../../support/paths.ts";
 
 let app: AppCopy;
 let backend: TestBackend;
+let log: FunctionLog;
 
 beforeAll(async () => {
   app = new AppCopy(join(FIXTURES, "http-actions-app"));
   backend = await startBackend({ app: app.path });
+  log = await FunctionLog.open(backend);
 });
 
 afterAll(async () => {
@@ -201,9 +204,8 @@ describe("requests and responses", () => {
   test("E-F-8 X11 beyond 20 MiB the response is cut short, and the log says so", async () => {
     const [status, body] = await site("/large");
     expect([status, body.length]).toEqual([200, 20 * 1024 * 1024]);
-    expect(await logLines("GET /large")).toContainEqual(
-      expect.stringContaining("HttpResponseTooLarge: HTTP actions support responses up to 20 MiB"),
-    );
+    const text = "HttpResponseTooLarge: HTTP actions support responses up to 20 MiB";
+    await log.until((entry) => entry.identifier === "GET /large" && JSON.stringify(entry).includes(text));
   });
 });
 
@@ -264,34 +266,12 @@ test("P-H-6 E-C-1 an HTTP action ends with its time, before its head and after",
 
 test("P-H-6 L5 a request without a route is in the function log", async () => {
   await site("/nope");
-  expect(await entries()).toContainEqual(
-    expect.objectContaining({ identifier: "GET /nope", udfType: "HttpAction", success: { status: "404" } }),
-  );
+  expect(await log.completion("GET /nope")).toMatchObject({ udfType: "HttpAction", success: { status: "404" } });
 });
 
 test("P-H-2 the function log names method and route, status and lines", async () => {
   await site("/events", { method: "POST", body: "logged" });
   await site("/exact/some/where");
-  expect(await logLines("POST /events")).toContainEqual(expect.stringMatching(/'stored'.*'logged'/));
-  const completions = await entries();
-  expect(completions).toContainEqual(
-    expect.objectContaining({ identifier: "GET /exact/*", udfType: "HttpAction", success: { status: "200" } }),
-  );
+  await log.until((entry) => entry.identifier === "POST /events" && /'stored'.*'logged'/.test(JSON.stringify(entry)));
+  expect(await log.completion("GET /exact/*")).toMatchObject({ udfType: "HttpAction", success: { status: "200" } });
 });
-
-interface Entry {
-  readonly kind: string;
-  readonly identifier: string;
-  readonly logLines?: readonly unknown[];
-}
-
-async function entries(): Promise<Entry[]> {
-  const headers = { authorization: `Convex ${backend.adminKey}` };
-  const response = await fetch(`${backend.url}/api/stream_function_logs?cursor=0`, { headers });
-  return ((await response.json()) as { entries: Entry[] }).entries;
-}
-
-async function logLines(identifier: string): Promise<string[]> {
-  const found = (await entries()).filter((entry) => entry.identifier === identifier);
-  return found.flatMap(({ logLines: lines }) => (lines ?? []).map((line) => JSON.stringify(line)));
-}

@@ -5,8 +5,9 @@ import { makeFunctionReference } from "convex/server";
 import { ConvexError } from "convex/values";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { TestBackend } from "../../support/backend.ts";
+import { FunctionLog } from "../../support/function-log.ts";
 import { FIXTURES } from "../../support/paths.ts";
-import { Api, type Json, type Kind, newGroup, startRuntimeApp } from "./api.ts";
+import { Api, type Kind, newGroup, startRuntimeApp } from "./api.ts";
 
 let backend: TestBackend;
 let api: Api;
@@ -206,11 +207,10 @@ describe("in production", () => {
   });
 
   test("P-F-17 the function log keeps the whole text", async () => {
+    const log = await FunctionLog.open(redacting);
     const { requestId } = await client.call("query", "errors:inHelper");
-    const response = await fetch(`${redacting.url}/api/stream_function_logs?cursor=0`, { headers: client.asAdmin() });
-    const { entries }: Json = await response.json();
-    const entry = entries.find((candidate: { requestId: string }) => candidate.requestId === requestId);
-    expect(entry.error).toBe(
+    const entries = await log.until((entry) => entry.requestId === requestId);
+    expect(entries.find((entry) => entry.requestId === requestId)?.["error"]).toBe(
       `Uncaught TypeError: deep: helper\n${THROW_DEEP()}    at handler (${at("errors.ts", 'throwDeep("helper")')})\n`,
     );
   });
