@@ -46,6 +46,8 @@ export class Call {
   /** Data of unknown duration may be on its way: the call can't be called stuck. */
   usedNetwork = false;
   stop: Stop | undefined;
+  /** Names of the operations that were pending when the handler settled, however soon they ended after it. */
+  leftBehind: readonly string[] = [];
   readonly #operations = new Map<number, string>();
   #nextOperation = 0;
   #random: SeededRandom | undefined;

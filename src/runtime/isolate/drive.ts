@@ -19,6 +19,7 @@ export async function drive<T>(call: Call, body: () => Promise<T>): Promise<Sett
   let outcome: Settled<T> | undefined;
   const decide = (settled: Settled<T>): void => {
     outcome = settled;
+    call.leftBehind = call.pendingOperations;
     call.wake();
   };
   call.startUserTime();

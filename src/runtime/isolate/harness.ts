@@ -96,7 +96,7 @@ async function conclude(
   kind: FunctionKind,
   outcome: Settled<unknown> | undefined,
 ): Promise<InvocationResult> {
-  const unawaited = call.pendingOperations;
+  const unawaited = call.leftBehind;
   call.finish();
   if (call.stop?.kind === "needsSnapshot") return { ok: "needsSnapshot" };
   const error = failureOf(call, outcome);
