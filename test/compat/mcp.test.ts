@@ -121,7 +121,8 @@ test("TOOL1 convex mcp runs queries and functions and reads logs of this backend
     result: ["from a tool"],
     logLines: ["[LOG] 'counting'"],
   });
-  const logs = JSON.stringify(await server.tool("logs", { deploymentSelector, cursor: 0 }));
-  expect(logs).toContain("messages:send");
-  expect(logs).toContain("counting");
+  // Entries are collected behind the answers they belong to.
+  const logs = async () => JSON.stringify(await server.tool("logs", { deploymentSelector, cursor: 0 }));
+  await expect.poll(logs, { timeout: 20_000 }).toContain("counting");
+  expect(await logs()).toContain("messages:send");
 });

@@ -7,6 +7,6 @@ import { action } from "./_generated/server";
 export const noop = action({ args: {}, handler: async () => null });
 
 export const readMessage = action({
-  args: { id: v.id("messages") },
-  handler: (ctx, { id }): Promise<Doc<"messages"> | null> => ctx.runQuery(api.messages.get, { id }),
+  args: { id: v.id("messages"), nonce: v.optional(v.number()) },
+  handler: (ctx, args): Promise<Doc<"messages"> | null> => ctx.runQuery(api.messages.get, args),
 });
