@@ -104,8 +104,9 @@ test("CHAOS1 P-R-4 every client ends with the right state, each mutation applied
     );
   }
   expect(half).toEqual([]);
-  // Everybody was cut off, again and again.
-  for (const { client } of clients) expect(client.connectionState().connectionCount).toBeGreaterThan(4);
+  // Everybody was cut off. How often depends on how long a client waits before it connects again: several blows may
+  // fall into one pause.
+  for (const { client } of clients) expect(client.connectionState().connectionCount).toBeGreaterThan(1);
   await Promise.all(clients.map(({ client }) => client.close()));
 });
 
