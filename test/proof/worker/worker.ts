@@ -47,6 +47,8 @@ export class Transactor extends RealTransactor {
   }
 }
 
+export { FileSweeper } from "../../../src/compose/file-sweeper.ts";
+export { Logs } from "../../../src/compose/logs.ts";
 export { Search } from "../../../src/compose/search.ts";
 export class Scheduler extends RealScheduler {
   protected override compose(context: DurableObjectState, env: Env): SchedulerComposition {
