@@ -273,6 +273,7 @@ test("SYNC4 a client that does not read gets no more Transitions, then one with 
     world.write(1, String(i));
     for (let n = 0; n < 5; n++) await world.step();
   }
+  while (world.pushes.length > 0) await world.step();
   expect(fake.frames.length).toBe(1);
   fake.behind = 0;
   await world.settle();
