@@ -145,8 +145,8 @@ async function control(name: string, request: Request, env: Env): Promise<Respon
     }
     case "sockets": {
       const names = Array.from({ length: Number(body) }, (_, shard) => `sync-${shard}`);
-      const { SYNC } = env as unknown as Record<string, Evictable>;
-      return Response.json(await Promise.all(names.map((shard) => SYNC?.getByName(shard).sockets())));
+      const { SYNC } = env as unknown as { readonly SYNC: Evictable };
+      return Response.json(await Promise.all(names.map((shard) => SYNC.getByName(shard).sockets())));
     }
     case "sql":
       return Response.json((await env.DB.prepare(String(body)).all()).results);
