@@ -6,7 +6,6 @@ import {
   type PaginationOptions,
   checkPaginationOptions,
   multiplePaginations,
-  paginationInComponent,
   readPage,
 } from "./pagination.ts";
 import type { QueryDefinition } from "./query/definition.ts";
@@ -66,7 +65,6 @@ export class FunctionScope {
 
   async queryPage(query: QueryDefinition, options: PaginationOptions): Promise<Page> {
     const { transaction } = this;
-    if (this.component !== "") throw paginationInComponent();
     checkPaginationOptions(options);
     if (this.#paginated) throw multiplePaginations();
     this.#paginated = true;

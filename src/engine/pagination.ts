@@ -185,10 +185,3 @@ export function multiplePaginations(): CodedError {
     "This query or mutation function ran multiple paginated queries. Convex only supports a single paginated query in each function.",
   );
 }
-
-export function paginationInComponent(): CodedError {
-  return badRequest(
-    "PaginationUnsupportedInComponents",
-    "paginate() is only supported in the app. Learn more at https://docs.convex.dev/components/authoring#pagination",
-  );
-}
