@@ -1,6 +1,4 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
-import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConvexClient } from "convex/browser";
@@ -34,9 +32,9 @@ test("CHAOS1 P-R-4 every client ends with the right state, each mutation applied
   const seed = freshSeed();
   console.info(`seed ${seed}`);
   const random = new SeededRandom(seed);
-  const args = [`--port=${await freePort()}`, `--site-port=${await freePort()}`];
-  backend = await ProofBackend.start({ data, args }, join(FIXTURES, "sync-app"));
-  const { url } = backend.backend;
+  backend = await ProofBackend.start({ data }, join(FIXTURES, "sync-app"));
+  const { url, siteUrl } = backend.backend;
+  const args = [`--port=${new URL(url).port}`, `--site-port=${new URL(siteUrl).port}`];
 
   const half: string[] = [];
   const clients = Array.from({ length: CLIENTS }, (_, id) => {
@@ -118,14 +116,4 @@ function numbers(wanted: (n: number) => boolean): number[] {
 function cut(client: ConvexClient): void {
   const inner = client.client as unknown as { webSocketManager: { socket: { ws?: WebSocket } } };
   inner.webSocketManager.socket.ws?.close();
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("a TCP server has no port");
-  return address.port;
 }
