@@ -6,6 +6,7 @@ import {
   type PaginationOptions,
   checkPaginationOptions,
   multiplePaginations,
+  paginationInComponent,
   readPage,
 } from "./pagination.ts";
 import type { QueryDefinition } from "./query/definition.ts";
@@ -65,6 +66,7 @@ export class FunctionScope {
 
   async queryPage(query: QueryDefinition, options: PaginationOptions): Promise<Page> {
     const { transaction } = this;
+    if (this.component !== "" && transaction.kind === "query") throw paginationInComponent();
     checkPaginationOptions(options);
     if (this.#paginated) throw multiplePaginations();
     this.#paginated = true;

@@ -185,3 +185,11 @@ export function multiplePaginations(): CodedError {
     "This query or mutation function ran multiple paginated queries. Convex only supports a single paginated query in each function.",
   );
 }
+
+/** In mutations components do page through their tables, and published ones rely on it. */
+export function paginationInComponent(): CodedError {
+  return badRequest(
+    "PaginationUnsupportedInComponents",
+    "paginate() is only supported in the app. Learn more at https://docs.convex.dev/components/authoring#pagination",
+  );
+}
