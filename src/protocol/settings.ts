@@ -290,12 +290,15 @@ export const SETTINGS = {
     "Mutations waiting in the Transactor; the next one is refused and may be sent again.",
   ),
   occRetries: count("CONVECTION_OCC_RETRIES", 4, "E-C-12", "Times a mutation is run again after a conflict."),
-  commitGatherMs: duration(
-    "CONVECTION_COMMIT_GATHER_MS",
-    8,
-    null,
-    "How long a commit may wait for mutations that are running, to be stored with them. 0: not at all.",
-  ),
+  commitGatherMs: {
+    ...duration(
+      "CONVECTION_COMMIT_GATHER_MS",
+      20,
+      null,
+      "How long a commit may wait for mutations that are running, while more and more of them join it. 0: not at all.",
+    ),
+    schema: wholeNumber(0),
+  },
   retentionMs: duration(
     "CONVECTION_RETENTION_MS",
     10 * MINUTE,
