@@ -93,19 +93,26 @@ test("CLI1 --json prints exactly one line on stdout, logs go to stderr, and the 
   });
 });
 
-test("CLI2 SIGTERM and SIGINT end every process, exit with 0 and remove ephemeral data", async () => {
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+test.each([
+  ["SIGTERM", "to the command"],
+  ["SIGINT", "to the command"],
+  ["SIGINT", "to its whole group, as by a terminal"],
+] as const)(
+  "CLI2 %s %s ends every process without force, exits with 0 and removes ephemeral data",
+  async (signal, receiver) => {
     const data = temporary();
     const backend = await started({ env: { TMPDIR: data } });
-    const pids = family(backend.process.process.pid ?? 0);
+    const pid = backend.process.process.pid ?? 0;
+    const pids = family(pid);
     expect(pids.length).toBeGreaterThan(1);
     expect(readdirSync(data)).not.toEqual([]);
-    backend.process.process.kill(signal);
+    process.kill(receiver === "to the command" ? pid : -pid, signal);
     expect(await backend.process.exited).toBe(0);
+    expect(backend.process.stderr).not.toMatch(/was killed|crashed/);
     expect(pids.filter(alive)).toEqual([]);
     expect(readdirSync(data).filter((name) => name.startsWith("convection-"))).toEqual([]);
-  }
-});
+  },
+);
 
 test.skipIf(HOST_NODE === "")(
   "CLI3 called by its path under the host's Node it runs under the pinned one and passes signals on",
