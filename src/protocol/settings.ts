@@ -299,6 +299,12 @@ export const SETTINGS = {
     ),
     schema: wholeNumber(0),
   },
+  writeBytesPerSecond: count(
+    "CONVECTION_WRITE_BYTES_PER_SECOND",
+    0,
+    "E-C-11",
+    "Bytes of documents that mutations may write in a second. 0: as much as the database takes.",
+  ),
   retentionMs: duration(
     "CONVECTION_RETENTION_MS",
     10 * MINUTE,

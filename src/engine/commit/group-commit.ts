@@ -323,7 +323,9 @@ export class GroupCommit {
     const now = this.#parts.clock.now();
     if (now - this.#window.start >= 1000) this.#window = { start: now, bytes: 0 };
     // One transaction alone may exceed the rate, or it could never be stored.
-    if (this.#window.bytes > 0 && this.#window.bytes + bytes > limit) throw tooManyWrites(limit);
+    if (this.#window.bytes > 0 && this.#window.bytes + bytes > limit) {
+      throw tooManyWrites(limit, this.#parts.settings.writeRateNote);
+    }
     this.#window.bytes += bytes;
   }
 }
