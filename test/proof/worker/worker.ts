@@ -54,6 +54,18 @@ export class Scheduler extends RealScheduler {
   protected override compose(context: DurableObjectState, env: Env): SchedulerComposition {
     return super.compose(context, instrumented(env, "transactor", "transactor"));
   }
+
+  evict(): void {
+    this.ctx.abort("evicted by the test");
+  }
+
+  /** What the platform promises not to do to an alarm, and what it may do. */
+  async alarmTrouble(kind: "lost" | "late" | "twice"): Promise<void> {
+    const { storage } = this.ctx;
+    if (kind === "lost") await storage.deleteAlarm();
+    if (kind === "late") await storage.setAlarm(((await storage.getAlarm()) ?? Date.now()) + 1_500);
+    if (kind === "twice") await Promise.all([this.alarm(), this.alarm(), this.alarm()]);
+  }
 }
 
 export { SyncWork } from "../../../src/compose/sync.ts";
@@ -67,6 +79,16 @@ export class Sync extends RealSync {
 
 interface Evictable {
   getByName(name: string): { evict(): Promise<void> };
+}
+
+const OBJECTS: Readonly<Record<string, string>> = {
+  SYNC: "sync-0",
+  SCHEDULER: "scheduler",
+  TRANSACTOR: "transactor",
+};
+
+interface Alarmed {
+  getByName(name: string): { alarmTrouble(kind: string): Promise<void> };
 }
 
 const backends = new Map<string, Backend>();
@@ -92,11 +114,14 @@ async function control(name: string, request: Request, env: Env): Promise<Respon
       return Response.json({ ...controls, loaderIds: [...controls.loaderIds] });
     case "evict": {
       const { [String(body)]: namespace } = env as unknown as Record<string, Evictable>;
-      const object = namespace?.getByName(body === "SYNC" ? "sync-0" : "transactor");
+      const object = namespace?.getByName(OBJECTS[String(body)] ?? "");
       // It dies before it can answer.
       await object?.evict().catch(() => undefined);
       return Response.json(null);
     }
+    case "alarm":
+      await (env as unknown as { SCHEDULER: Alarmed }).SCHEDULER.getByName("scheduler").alarmTrouble(String(body));
+      return Response.json(null);
     case "sql":
       return Response.json((await env.DB.prepare(String(body)).all()).results);
     default:

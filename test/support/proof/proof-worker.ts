@@ -49,8 +49,13 @@ export class ProofBackend implements AsyncDisposable {
   }
 
   /** Takes the memory, and the sockets, of the only object of the binding. */
-  async evict(binding: "SYNC" | "TRANSACTOR"): Promise<void> {
+  async evict(binding: "SYNC" | "SCHEDULER" | "TRANSACTOR"): Promise<void> {
     await this.#post("evict", binding);
+  }
+
+  /** Does something to the alarm of the Scheduler. */
+  async alarm(trouble: "lost" | "late" | "twice"): Promise<void> {
+    await this.#post("alarm", trouble);
   }
 
   async sql(statement: string): Promise<readonly Readonly<Record<string, unknown>>[]> {
