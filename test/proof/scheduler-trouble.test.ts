@@ -92,6 +92,51 @@ test("P-S-5 P-S-12 the database fails now and then: scheduled mutations run once
   await endsOf(run, ids);
 });
 
+const TRANSIENT = "Transient error while executing action: ";
+
+test("E-C-14 P-S-5 an action that was marked as started and never was started says so, and did not run", async () => {
+  const run = freshRun();
+  await proof.controls({ loseJobAnswers: 1 });
+  const id = await jobs.schedule("work:act", { run, tag: "never" });
+  expect((await jobs.over(id)).state).toEqual({
+    kind: "failed",
+    error: `${TRANSIENT}it was lost between being marked as started and being started. It did not run, and is not run again.`,
+  });
+  await jobs.over(await jobs.schedule("work:note", { run, tag: "later" }));
+  expect(await jobs.tags(run)).toEqual(["later"]);
+});
+
+test("P-S-5 a mutation whose answer to the Scheduler is lost has run once", async () => {
+  const run = freshRun();
+  await proof.controls({ loseJobAnswers: 1 });
+  const id = await jobs.schedule("work:note", { run, tag: "once" });
+  expect((await jobs.over(id)).state).toEqual({ kind: "success" });
+  // Asked about again, which changes nothing.
+  await eventually(async () => ((await proof.controls()).loseJobAnswers === 0 ? true : null));
+  await jobs.over(await jobs.schedule("work:note", { run, tag: "later" }));
+  expect(await jobs.tags(run)).toEqual(["once", "later"]);
+});
+
+test("E-C-14 P-S-5 an action whose connection is lost while it runs says so; it is not run again, and its end changes nothing", async () => {
+  for (const [lost, ran] of [
+    ["while", ["lost began", "lost ended"]],
+    ["before", []],
+  ] as const) {
+    const run = freshRun();
+    await proof.controls({ loseActions: [lost] });
+    const id = await jobs.schedule("work:act", { run, tag: "lost", ms: 400 });
+    const state = {
+      kind: "failed",
+      error: `${TRANSIENT}the connection to it was lost while it ran. It may have run in part or in whole, and is not run again.`,
+    };
+    expect((await jobs.over(id)).state).toEqual(state);
+    expect(await jobs.eventCount(run, ran.length)).toHaveLength(ran.length);
+    await jobs.over(await jobs.schedule("work:act", { run, tag: "later", ms: 400 }));
+    expect((await jobs.tags(run)).filter((tag) => tag.startsWith("lost"))).toEqual(ran);
+    expect((await jobs.job(id))?.state).toEqual(state);
+  }
+});
+
 async function endsOf(run: string, ids: readonly string[]): Promise<void> {
   const effects = new Map<string, number>();
   const states = await eventually(async () => {

@@ -54,7 +54,27 @@ export { Logs } from "../../../src/compose/logs.ts";
 export { Search } from "../../../src/compose/search.ts";
 export class Scheduler extends RealScheduler {
   protected override compose(context: DurableObjectState, env: Env): SchedulerComposition {
-    return super.compose(context, instrumented(env, "transactor", "transactor"));
+    const composition = super.compose(context, instrumented(env, "transactor", "transactor"));
+    const { runJob, runAction } = composition.ports;
+    const ports: SchedulerComposition["ports"] = {
+      ...composition.ports,
+      async runJob(key, phase) {
+        const answer = await runJob(key, phase);
+        if (controls.loseJobAnswers === 0) return answer;
+        controls.loseJobAnswers -= 1;
+        throw new Error("lost by the test");
+      },
+      async runAction(key, call) {
+        const [lost, ...rest] = controls.loseActions;
+        controls.loseActions = rest;
+        const running = lost === "before" ? Promise.resolve() : runAction(key, call);
+        if (lost === undefined) return running;
+        // It goes on, and nobody hears of it.
+        context.waitUntil(running.catch(() => undefined));
+        throw new Error("lost by the test");
+      },
+    };
+    return { ...composition, ports };
   }
 
   evict(): void {

@@ -15,6 +15,8 @@ export interface ControlState {
   readonly faultKinds: readonly string[];
   readonly letThrough: number;
   readonly heldReads: number;
+  readonly loseJobAnswers: number;
+  readonly loseActions: readonly ("before" | "while")[];
   readonly lostPushes: Readonly<Record<string, number>>;
   readonly delivered: Readonly<Record<string, readonly number[]>>;
   readonly lives: Readonly<Record<string, number>>;
