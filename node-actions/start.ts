@@ -2,7 +2,8 @@ import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
-import { serve } from "@hono/node-server";
+import { serve, type ServerType } from "@hono/node-server";
+import type { NodeServiceReport } from "../src/protocol/node-actions.ts";
 import { MemoryNonceStore } from "../src/signing/nonces.ts";
 import { Admission } from "./admission.ts";
 import { Callbacks } from "./callbacks.ts";
@@ -74,9 +75,17 @@ export async function startService(): Promise<void> {
   );
   // The young generation would grow from 8 to 64 MiB under load and never shrink; what the service keeps is 11 MiB.
   setFlagsFromString("--semi-space-growth-factor=1");
-  const server = serve({ fetch: app.fetch, port: settings.port, hostname: settings.host }, ({ port }) => {
-    log.info("listening", { host: settings.host, port, keyids: [...keys.keys.accepted.keys()] });
-  });
+  const server = serve({ fetch: app.fetch, port: settings.port, hostname: settings.host });
+  try {
+    await once(server, "listening");
+  } catch (error) {
+    await pool.close();
+    throw error;
+  }
+  const port = portOf(server);
+  const report: NodeServiceReport = { kind: "listening", port };
+  process.send?.(report);
+  log.info("listening", { host: settings.host, port, keyids: [...keys.keys.accepted.keys()] });
   // Longer than any client keeps an idle connection: a request on one that is just being closed is lost.
   if ("keepAliveTimeout" in server) server.keepAliveTimeout = KEEP_ALIVE_MS;
   process.on("SIGHUP", () => void keys.reload(log));
@@ -93,6 +102,14 @@ export async function startService(): Promise<void> {
   if ("closeAllConnections" in server) setTimeout(() => server.closeAllConnections(), 1000).unref();
   await closed;
   log.info("stopped");
+  // The channel to who started this process would keep it alive.
+  if (process.connected) process.disconnect();
+}
+
+function portOf(server: ServerType): number {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("a TCP server has no port");
+  return address.port;
 }
 
 async function stopRequested(): Promise<void> {

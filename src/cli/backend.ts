@@ -1,12 +1,14 @@
 import { dirname, join } from "node:path";
-import { convertV4MiniflareOptions, Miniflare, NoOpLog } from "miniflare";
+import { convertV4MiniflareOptions, Miniflare, MiniflareCoreError, NoOpLog } from "miniflare";
+import { setTimeout as sleep } from "node:timers/promises";
 import { say } from "./console.ts";
 import { applyMigrations, type Migration } from "./migrations.ts";
-import { HOST } from "./ports.ts";
+import { HOST, PortsTakenError } from "./ports.ts";
 import { SITE_WORKER } from "./site-worker.ts";
 import { watch } from "./watchdog.ts";
 
 const COMPATIBILITY_DATE = "2026-11-01";
+const REBIND_PAUSE_MS = 1000;
 
 export interface BackendOptions {
   /** Bundle of the Worker. */
@@ -19,6 +21,8 @@ export interface BackendOptions {
   readonly variables: Readonly<Record<string, string>>;
   readonly siteUrl: string;
   readonly watchdogMs: number;
+  /** Aborted when this process is asked to stop: a terminal sends its signal to the runtime too. */
+  readonly stop: AbortSignal;
   /** Where the runtime's debugger listens, `null` for nowhere. */
   readonly inspectorPort: number | null;
 }
@@ -32,19 +36,19 @@ export interface BackendOptions {
 export class Backend implements AsyncDisposable {
   readonly #options: BackendOptions;
   readonly #stopping = new AbortController();
-  #runtime: Miniflare;
+  #runtime: Miniflare | null = null;
   #watching: Promise<void> = Promise.resolve();
 
   private constructor(options: BackendOptions) {
     this.#options = options;
-    this.#runtime = newRuntime(options);
   }
 
+  /** Rejects with `PortsTakenError` when another process has one of its ports. */
   static async start(options: BackendOptions): Promise<Backend> {
     const backend = new Backend(options);
     try {
-      await backend.#runtime.ready;
-      const applied = await applyMigrations(await backend.#runtime.getD1Database("DB"), options.migrations);
+      const runtime = await backend.#begin();
+      const applied = await applyMigrations(await runtime.getD1Database("DB"), options.migrations);
       if (applied.length > 0) say(`Applied ${applied.length} migration(s), up to ${applied.at(-1)}.`);
     } catch (error) {
       await backend[Symbol.asyncDispose]();
@@ -59,22 +63,44 @@ export class Backend implements AsyncDisposable {
     return backend;
   }
 
+  async #begin(): Promise<Miniflare> {
+    const runtime = newRuntime(this.#options);
+    this.#runtime = runtime;
+    try {
+      await runtime.ready;
+      return runtime;
+    } catch (cause) {
+      this.#runtime = null;
+      // It never began: there is nothing to end, and this says once more why.
+      await runtime.dispose().catch(() => undefined);
+      if (!(cause instanceof MiniflareCoreError) || cause.code !== "ERR_ADDRESS_IN_USE") throw cause;
+      throw new PortsTakenError("A port of the runtime was taken by another process.", { cause });
+    }
+  }
+
   async #restart(): Promise<void> {
     say(
       `The runtime has not answered for ${this.#options.watchdogMs / 1000} s (CONVECTION_WATCHDOG_MS): most likely an ` +
         "endless loop in a function. It is restarted; requests that were running have failed.",
     );
-    await this.#runtime.dispose();
-    if (this.#stopping.signal.aborted) return;
-    this.#runtime = newRuntime(this.#options);
-    await this.#runtime.ready;
-    say("The runtime is up again.");
+    await this.#runtime?.dispose();
+    while (!this.#stopping.signal.aborted) {
+      try {
+        await this.#begin();
+        say("The runtime is up again.");
+        return;
+      } catch (error) {
+        if (!(error instanceof PortsTakenError)) throw error;
+        say(`${error.message} Tried again until it is free.`);
+        await sleep(REBIND_PAUSE_MS, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
+      }
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort();
     await this.#watching;
-    await this.#runtime.dispose();
+    await this.#runtime?.dispose();
   }
 }
 
@@ -92,8 +118,10 @@ function newRuntime(options: BackendOptions): Miniflare {
           resourcePersistencePath: options.statePath,
           resourceTmpPath: join(options.statePath, "tmp"),
           handleStructuredLogs: ({ message }) => say(message),
-          unsafeHandleRuntimeRestart: () =>
-            say("The runtime crashed and was restarted; requests that were running have failed."),
+          unsafeHandleRuntimeRestart: () => {
+            if (options.stop.aborted) return;
+            say("The runtime crashed and was restarted; requests that were running have failed.");
+          },
           workers: [
             {
               name: "convection",

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
+import { nodeServiceReport } from "../protocol/node-actions.ts";
 import { derivedSigningKeys } from "../signing/derived-keys.ts";
 import { CliError } from "./command.ts";
 import { say } from "./console.ts";
@@ -10,6 +11,7 @@ import { HOST } from "./ports.ts";
 export interface NodeServiceOptions {
   /** Bundle of the service. */
   readonly script: string;
+  /** 0 = any free one, which the service takes and reports. */
   readonly port: number;
   /** Secrets of the deployment, the present one first. The service gets keys that are derived from them. */
   readonly secrets: readonly string[];
@@ -27,10 +29,11 @@ const DRAIN_MS = 1000;
 const START_MS = 30_000;
 const STOP_MS = 10_000;
 const RESTART_PAUSE_MS = 500;
+const MAX_RESTART_PAUSE_MS = 10_000;
 
 /**
- * The Node service beside a local backend. Started again when it dies; ends with this process, whatever ends that: the
- * service notices that its channel is closed.
+ * The Node service beside a local backend. Started again when it dies, on the port that it took at first; ends with this
+ * process, whatever ends that: the service notices that its channel is closed.
  */
 export class NodeService implements AsyncDisposable {
   readonly url: string;
@@ -46,37 +49,27 @@ export class NodeService implements AsyncDisposable {
     this.#watching = this.#watch();
   }
 
+  /** Resolves when it listens. */
   static async start(options: NodeServiceOptions): Promise<NodeService> {
-    const service = new NodeService(options, await launch(options));
+    const child = await launch(options);
     try {
-      await service.#healthy(AbortSignal.timeout(START_MS));
-      return service;
+      return new NodeService({ ...options, port: await reportedPort(child) }, child);
     } catch (error) {
-      await service[Symbol.asyncDispose]();
+      await ended(child);
       throw error;
-    }
-  }
-
-  async #healthy(deadline: AbortSignal): Promise<void> {
-    for (;;) {
-      if (this.#child.exitCode !== null) throw new CliError("The Node service did not start (see above).");
-      const answer = await fetch(`${this.url}/healthz`, { signal: deadline }).catch(() => null);
-      await answer?.body?.cancel();
-      if (answer?.ok === true) return;
-      if (deadline.aborted) throw new CliError(`The Node service did not answer within ${START_MS / 1000} s.`);
-      await sleep(20);
     }
   }
 
   async #watch(): Promise<void> {
     let started = Date.now();
+    let pause = RESTART_PAUSE_MS;
     for (;;) {
-      if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, "exit");
+      if (!hasEnded(this.#child)) await once(this.#child, "exit");
       if (this.#stopping.signal.aborted) return;
-      // What can't even start says why, once, to whoever started it.
-      if (Date.now() - started < RESTART_PAUSE_MS && this.#child.exitCode === 1) return;
+      // It has been able to start: what hinders it now, such as a port taken meanwhile, may pass.
+      pause = Date.now() - started < pause ? Math.min(pause * 2, MAX_RESTART_PAUSE_MS) : RESTART_PAUSE_MS;
       say("The Node service ended and is started again; actions that it was running have failed.");
-      await sleep(Math.max(0, RESTART_PAUSE_MS - (Date.now() - started)));
+      await sleep(pause, undefined, { signal: this.#stopping.signal }).catch(() => undefined);
       if (this.#stopping.signal.aborted) return;
       started = Date.now();
       this.#child = await launch(this.#options);
@@ -85,13 +78,45 @@ export class NodeService implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopping.abort();
-    const child = this.#child;
-    child.kill("SIGTERM");
-    const kill = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
-    if (child.exitCode === null && child.signalCode === null) await once(child, "exit");
-    clearTimeout(kill);
+    await ended(this.#child);
     await this.#watching;
+    // Launched while this was being stopped.
+    await ended(this.#child);
   }
+}
+
+/** The port that the service has bound: told through its channel, so that nobody else can have taken it. */
+async function reportedPort(child: ChildProcess): Promise<number> {
+  const listening = Promise.withResolvers<number>();
+  child.on("message", (message) => {
+    const report = nodeServiceReport.safeParse(message);
+    if (report.success) listening.resolve(report.data.port);
+  });
+  child.once("exit", () => listening.reject(new CliError("The Node service did not start (see above).")));
+  const late = setTimeout(() => {
+    listening.reject(new CliError(`The Node service did not answer within ${START_MS / 1000} s.`));
+  }, START_MS);
+  try {
+    return await listening.promise;
+  } finally {
+    clearTimeout(late);
+  }
+}
+
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
+}
+
+/** Asks it to end, and soon insists. */
+async function ended(child: ChildProcess): Promise<void> {
+  if (hasEnded(child)) return;
+  child.kill("SIGTERM");
+  const kill = setTimeout(() => {
+    say(`The Node service did not end within ${STOP_MS / 1000} s and was killed.`);
+    child.kill("SIGKILL");
+  }, STOP_MS);
+  await once(child, "exit");
+  clearTimeout(kill);
 }
 
 async function launch({ script, port, secrets, cacheDirectory, settings }: NodeServiceOptions): Promise<ChildProcess> {

@@ -4,11 +4,44 @@ import { CliError } from "./command.ts";
 
 export const HOST = "127.0.0.1";
 
+export interface WantedPort {
+  /** Of the command line. */
+  readonly option: string;
+  /** 0 = any free one. */
+  readonly port: number;
+}
+
+/** What bound its ports too late: another process took one in between. */
+export class PortsTakenError extends Error {
+  override readonly name = "PortsTakenError";
+}
+
+const ATTEMPTS = 10;
+
 /**
- * Port numbers that are free now, chosen together so that they differ. The runtime binds them a moment later: the
- * public URLs are variables of the Worker, so they have to be known before it starts.
+ * Starts what has to know its ports before it binds them: the public URLs are variables of the Worker. Ports that are
+ * free now may be taken a moment later, and then (`start` rejects with `PortsTakenError`) others are chosen.
  */
-export async function reservePorts(wanted: readonly { readonly option: string; readonly port: number }[]) {
+export async function startOnPorts<T>(
+  wanted: readonly WantedPort[],
+  start: (ports: readonly number[]) => Promise<T>,
+): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    // oxlint-disable-next-line no-await-in-loop -- one attempt after the other
+    const ports = await freePorts(wanted);
+    try {
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      return await start(ports);
+    } catch (error) {
+      if (!(error instanceof PortsTakenError)) throw error;
+      // With nothing to choose the next look says which option it is, or that the port is free again.
+      if (attempt === ATTEMPTS) throw error;
+    }
+  }
+}
+
+/** Port numbers that are free now, chosen together so that they differ. */
+export async function freePorts(wanted: readonly WantedPort[]): Promise<number[]> {
   const servers = [];
   try {
     const ports: number[] = [];

@@ -176,6 +176,10 @@ export const nodeSyscallResponse = z.discriminatedUnion("ok", [
  */
 export const nodeServiceError = z.object({ code: z.string(), message: z.string(), retryable: z.boolean() });
 
+/** What the service tells the process that started it, through its channel, once it listens. */
+export const nodeServiceReport = z.object({ kind: z.literal("listening"), port: z.int().positive() });
+
+export type NodeServiceReport = z.infer<typeof nodeServiceReport>;
 export type NodePackage = z.infer<typeof nodePackage>;
 export type ExecuteRequest = z.infer<typeof executeRequest>;
 export type ExecuteEvent = z.infer<typeof executeEvent>;

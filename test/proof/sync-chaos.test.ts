@@ -1,6 +1,4 @@
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
-import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ConvexClient } from "convex/browser";
@@ -17,6 +15,7 @@ import { Updates } from "../support/updates.ts";
 const CLIENTS = 8;
 const MUTATIONS = 60;
 const CHAOS = 14;
+const SHARDS = 2;
 
 const list = makeFunctionReference<"query", { channel: string }, string[]>("messages:list");
 const both = makeFunctionReference<"query", { channel: string }, { messages: number; total: number }>("messages:both");
@@ -34,9 +33,10 @@ test("CHAOS1 P-R-4 every client ends with the right state, each mutation applied
   const seed = freshSeed();
   console.info(`seed ${seed}`);
   const random = new SeededRandom(seed);
-  const args = [`--port=${await freePort()}`, `--site-port=${await freePort()}`];
-  backend = await ProofBackend.start({ data, args }, join(FIXTURES, "sync-app"));
-  const { url } = backend.backend;
+  const env = { CONVECTION_SYNC_SHARDS: String(SHARDS) };
+  backend = await ProofBackend.start({ data, env }, join(FIXTURES, "sync-app"));
+  const { url, siteUrl } = backend.backend;
+  const args = [`--port=${new URL(url).port}`, `--site-port=${new URL(siteUrl).port}`];
 
   const half: string[] = [];
   const clients = Array.from({ length: CLIENTS }, (_, id) => {
@@ -77,11 +77,11 @@ test("CHAOS1 P-R-4 every client ends with the right state, each mutation applied
     });
     if (round % 7 === 3) {
       await backend.backend.kill();
-      backend = await ProofBackend.start({ data, args }, null);
+      backend = await ProofBackend.start({ data, args, env }, null);
     } else if (round % 7 === 0 || round % 7 === 5) {
       await backend.evict("TRANSACTOR");
     } else if (round % 2 === 0) {
-      await backend.evict("SYNC");
+      await backend.evict("SYNC", random.below(SHARDS));
     } else {
       for (const { client } of clients) if (random.chance(0.5)) cut(client);
     }
@@ -118,14 +118,4 @@ function numbers(wanted: (n: number) => boolean): number[] {
 function cut(client: ConvexClient): void {
   const inner = client.client as unknown as { webSocketManager: { socket: { ws?: WebSocket } } };
   inner.webSocketManager.socket.ws?.close();
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  await once(server, "close");
-  if (address === null || typeof address === "string") throw new Error("a TCP server has no port");
-  return address.port;
 }

@@ -12,11 +12,14 @@ import { type DataDirectory, DEFAULT_DATA, openDataDirectory, temporaryDataDirec
 import { readMigrations } from "../migrations.ts";
 import { NodeService, type NodeServiceOptions } from "../node-service.ts";
 import { packageRoot } from "../package-root.ts";
-import { HOST, reservePorts } from "../ports.ts";
+import { freePorts, HOST, startOnPorts } from "../ports.ts";
 import { appDirectory, pushApp } from "../push.ts";
 import { stopSignal } from "../stop-signal.ts";
 
 const ROOT = packageRoot();
+
+/** Until ports are known. */
+const UNKNOWN_URL = `http://${HOST}`;
 
 export const start: Command = {
   usage:
@@ -55,46 +58,53 @@ async function run(options: OptionValues): Promise<void> {
   const data = resources.use(
     options["ephemeral"] === true ? temporaryDataDirectory() : openDataDirectory(text(options, "data") ?? DEFAULT_DATA),
   );
-  const [apiPort, sitePort, nodePort] = await reservePorts([
+  const publicPorts = [
     { option: "port", port: port(options, "port", 3210) },
     { option: "site-port", port: port(options, "site-port", 3211) },
-    { option: "node-port", port: port(options, "node-port", 0) },
-  ]);
-  if (apiPort === undefined || sitePort === undefined || nodePort === undefined) {
-    throw new Error("three ports were asked for");
-  }
-
-  const variables = {
-    CONVECTION_SECRET: data.secret,
-    CONVECTION_REDACT_ERRORS: "false",
-    CONVEX_CLOUD_URL: `http://${HOST}:${apiPort}`,
-    CONVEX_SITE_URL: `http://${HOST}:${sitePort}`,
-    ...(ownNode && { NODE_ACTIONS_URL: `http://${HOST}:${nodePort}`, NODE_CALLBACK_URL: `http://${HOST}:${apiPort}` }),
-    ...given,
-  };
-  const deployment = parseDeployment(variables);
+  ];
+  const nodePort = { option: "node-port", port: port(options, "node-port", 0) };
+  // Whatever is taken already is told before anything starts.
+  await freePorts(ownNode ? [...publicPorts, nodePort] : publicPorts);
   const changed = changedSettings(settings);
   if (changed.length > 0) say(`Settings: ${changed.join(" ")}`);
 
-  const url = `http://${HOST}:${apiPort}`;
-  const siteUrl = `http://${HOST}:${sitePort}`;
-  const node = ownNode ? NodeService.start(nodeServiceOptions(nodePort, deployment, data)) : null;
-  // Awaited below; until then a failure is nobody's.
-  node?.catch(() => undefined);
-  resources.use(
-    await Backend.start({
+  const variablesOn = (url: string, siteUrl: string, nodeUrl: string | null): Record<string, string> => ({
+    CONVECTION_SECRET: data.secret,
+    CONVECTION_REDACT_ERRORS: "false",
+    CONVEX_CLOUD_URL: url,
+    CONVEX_SITE_URL: siteUrl,
+    ...(nodeUrl !== null && { NODE_ACTIONS_URL: nodeUrl, NODE_CALLBACK_URL: url }),
+    ...given,
+  });
+  // Registered first, ended last: actions that end with the service may still ask it.
+  let backend: Backend | null = null;
+  resources.defer(async () => backend?.[Symbol.asyncDispose]());
+  const node = ownNode
+    ? resources.use(
+        await NodeService.start(
+          // Of the variables it needs secrets alone, and those don't depend on ports.
+          nodeServiceOptions(nodePort.port, parseDeployment(variablesOn(UNKNOWN_URL, UNKNOWN_URL, null)), data),
+        ),
+      )
+    : null;
+  const { deployment, url, siteUrl } = await startOnPorts(publicPorts, async ([apiPort = 0, sitePort = 0]) => {
+    const urls = { url: `http://${HOST}:${apiPort}`, siteUrl: `http://${HOST}:${sitePort}` };
+    const variables = variablesOn(urls.url, urls.siteUrl, node?.url ?? null);
+    const identity = parseDeployment(variables);
+    backend = await Backend.start({
       workerPath,
       migrations: readMigrations(resolve(text(options, "migrations") ?? join(ROOT, "migrations"))),
       statePath: data.statePath,
       port: apiPort,
       sitePort,
       variables,
-      siteUrl: deployment.siteUrl,
+      siteUrl: identity.siteUrl,
       watchdogMs: settings.watchdogMs,
+      stop: stop.signal,
       inspectorPort: text(options, "inspector-port") === undefined ? null : port(options, "inspector-port", 0),
-    }),
-  );
-  resources.use(await node);
+    });
+    return { deployment: identity, ...urls };
+  });
   const key = adminKey(deployment.secret, deployment.instanceName);
   try {
     if (app !== null) await pushApp(app, { url, adminKey: key }, stop.signal);

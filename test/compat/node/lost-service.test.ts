@@ -1,8 +1,9 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startBackend, type TestBackend } from "../../support/backend.ts";
 import { AppCopy } from "../../support/convex-cli.ts";
+import { listeningPid } from "../../support/listening-pid.ts";
 import { FIXTURES } from "../../support/paths.ts";
 import { Api } from "../runtime/api.ts";
 
@@ -19,20 +20,6 @@ afterAll(async () => {
   await backend?.stop();
   app?.[Symbol.dispose]();
 });
-
-/** The process of the service: the one that was told to listen on this port. */
-function servicePid(url: string): number {
-  const wanted = `CONVECTION_NODE_PORT=${new URL(url).port}`;
-  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
-    try {
-      const environment = readFileSync(`/proc/${pid}/environ`, "utf8").split("\0");
-      if (environment.includes(wanted)) return Number(pid);
-    } catch {
-      // Ended meanwhile, or somebody else's.
-    }
-  }
-  throw new Error(`no process has ${wanted}`);
-}
 
 function isAlive(pid: number): boolean {
   try {
@@ -59,7 +46,7 @@ test("S0-43 S1-23 E-C-14 the service is killed in the middle of twenty actions: 
   while ((await Promise.all(keys.map(count))).reduce((a, b) => a + b, 0) < 5) {
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
-  const pid = servicePid(url);
+  const pid = listeningPid(url);
   process.kill(pid, "SIGKILL");
   const answers = await Promise.all(calls);
   for (const answer of answers) {
@@ -69,7 +56,7 @@ test("S0-43 S1-23 E-C-14 the service is killed in the middle of twenty actions: 
     );
   }
   await healthy(url);
-  expect(servicePid(url)).not.toBe(pid);
+  expect(listeningPid(url)).not.toBe(pid);
   expect(await api.value("action", "work:echo", { value: "again" })).toBe("again");
   const counts = await Promise.all(keys.map(count));
   expect(counts.filter((n) => n > 1)).toEqual([]);
@@ -78,7 +65,7 @@ test("S0-43 S1-23 E-C-14 the service is killed in the middle of twenty actions: 
 
 test("S0-43 its processes die with it", async () => {
   const [, , pid] = await api.value("action", "work:state");
-  process.kill(servicePid(backend.nodeActionsUrl ?? ""), "SIGKILL");
+  process.kill(listeningPid(backend.nodeActionsUrl ?? ""), "SIGKILL");
   await healthy(backend.nodeActionsUrl ?? "");
   while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 20));
 });
@@ -86,7 +73,7 @@ test("S0-43 its processes die with it", async () => {
 test("NODE11 the service ends with its backend, stopped or killed", async () => {
   for (const end of ["SIGTERM", "SIGKILL"] as const) {
     const other = await startBackend();
-    const pid = servicePid(other.nodeActionsUrl ?? "");
+    const pid = listeningPid(other.nodeActionsUrl ?? "");
     expect(isAlive(pid)).toBe(true);
     other.process.process.kill(end);
     while (isAlive(pid)) await new Promise((resolve) => setTimeout(resolve, 20));
