@@ -1,15 +1,14 @@
-import type { HostCapability } from "../../protocol/invocation.ts";
 import type { Call } from "./call.ts";
 import { drained } from "./originals.ts";
 
 /** Whether the client of an HTTP action is still there, for user code that asks `request.signal`. */
 export class ClientWatch {
   readonly #abort = new AbortController();
-  readonly #host: HostCapability;
+  readonly #call: Call;
   #asked = false;
 
-  constructor(host: HostCapability) {
-    this.#host = host;
+  constructor(call: Call) {
+    this.#call = call;
   }
 
   /** Gives the request its signal. The host is asked to watch only when somebody looks at it. */
@@ -18,7 +17,8 @@ export class ClientWatch {
   }
 
   /** Nobody takes the response any more. Resolves when the action has done what it still wanted to do. */
-  async gone(call: Call): Promise<void> {
+  async gone(): Promise<void> {
+    const call = this.#call;
     this.#abort.abort();
     await drained();
     while (call.stop === undefined && call.pendingOperations.length > 0) {
@@ -33,7 +33,7 @@ export class ClientWatch {
     if (!this.#asked) {
       this.#asked = true;
       // Without an answer the action has ended: nobody is left to be told.
-      this.#host.disconnected().then(
+      this.#call.host.disconnected().then(
         (disconnected) => (disconnected ? this.#abort.abort() : undefined),
         () => undefined,
       );
