@@ -3,7 +3,9 @@ import type { Clock } from "../shared/clock.ts";
 import type { Random } from "../shared/random.ts";
 import { contentDigestField, sha256 } from "./content-digest.ts";
 import { COVERED, directionTag, targetOf, targetUri, type Direction } from "./covered.ts";
+import type { Sha256 } from "./hmac.ts";
 import { ALGORITHM, type SigningKey } from "./keys.ts";
+import { signUsual, type UsualParameters } from "./usual-form.ts";
 
 /** Seconds until a signature expires: time enough to reach the other end, no more. */
 const LIFETIME_S = 60;
@@ -30,31 +32,47 @@ export async function signRequest(
   key: SigningKey,
   clock: Clock,
   random: Random,
+  digestOf: Sha256 = sha256,
 ): Promise<SignedHeaders> {
-  const digest = contentDigestField(await sha256(parts.body));
+  const digest = contentDigestField(await digestOf(parts.body));
   const created = Math.floor(clock.now() / 1000);
-  const { signature, signatureInput } = await createSignature(
+  const target = targetOf(parts.url);
+  const parameters = {
+    created,
+    expires: created + LIFETIME_S,
+    nonce: btoa(String.fromCharCode(...random.bytes(NONCE_BYTES))),
+    keyid: key.keyid,
+    tag: directionTag(parts.direction),
+  };
+  const { method } = parts;
+  const { signature, signatureInput } =
+    (await signUsual({ method, target, contentDigest: digest }, parameters, key.hmac)) ??
+    (await signByLibrary(method, target, digest, parameters, key));
+  return { "content-digest": digest, "signature-input": signatureInput, signature };
+}
+
+export function signByLibrary(
+  method: string,
+  target: string,
+  digest: string,
+  parameters: UsualParameters,
+  key: SigningKey,
+): Promise<{ readonly signature: string; readonly signatureInput: string }> {
+  const { created, expires, nonce, keyid, tag } = parameters;
+  return createSignature(
     {
       kind: "request",
-      method: parts.method,
-      targetUri: targetUri(targetOf(parts.url)),
+      method,
+      targetUri: targetUri(target),
       fields: [{ name: "content-digest", value: digest }],
     },
     {
       components: COVERED,
-      parameters: {
-        created,
-        expires: created + LIFETIME_S,
-        nonce: btoa(String.fromCharCode(...random.bytes(NONCE_BYTES))),
-        keyid: key.keyid,
-        alg: ALGORITHM,
-        tag: directionTag(parts.direction),
-      },
+      parameters: { created, expires, nonce, keyid, alg: ALGORITHM, tag },
       signer: {
         algorithm: ALGORITHM,
-        sign: async (data) => new Uint8Array(await crypto.subtle.sign("HMAC", key.secret, data.slice())),
+        sign: async (data) => key.hmac.sign(data),
       },
     },
   );
-  return { "content-digest": digest, "signature-input": signatureInput, signature };
 }

@@ -3,8 +3,9 @@ import { must } from "../shared/assert.ts";
 import type { Clock } from "../shared/clock.ts";
 import { isContentDigest } from "./content-digest.ts";
 import { COVERED, REQUIRED_PARAMETERS, directionTag, targetUri, type Direction } from "./covered.ts";
-import { ALGORITHM, type SigningKeys } from "./keys.ts";
+import { ALGORITHM, type SigningKey, type SigningKeys } from "./keys.ts";
 import type { NonceStore } from "./nonces.ts";
+import { readUsual, type UsualSignature } from "./usual-form.ts";
 
 export interface ReceivedRequest {
   readonly direction: Direction;
@@ -84,15 +85,20 @@ export async function verifyHeaders(
   const contentDigest = field(request, "content-digest");
   const skew = settings.clockSkewMs / 1000;
   const now = clock.now() / 1000;
-  const { parameters } = await checkSignature(
-    request,
-    [
-      { name: "signature", value: signature },
-      { name: "signature-input", value: signatureInput },
-      { name: "content-digest", value: contentDigest },
-    ],
-    keys,
-  );
+  const { method, target } = request;
+  const usual = readUsual({ method, target, contentDigest }, signature, signatureInput);
+  const parameters =
+    usual === null
+      ? await checkByLibrary(
+          request,
+          [
+            { name: "signature", value: signature },
+            { name: "signature-input", value: signatureInput },
+            { name: "content-digest", value: contentDigest },
+          ],
+          keys,
+        )
+      : await checkUsual(usual, keys);
   // The signature holds, so the parameters are ours: only now do they mean anything.
   const { created, expires, nonce, keyid, tag } = parameters;
   if (created === undefined || expires === undefined || nonce === undefined || nonce.length > MAX_NONCE_LENGTH) {
@@ -126,9 +132,14 @@ interface SignedField {
   readonly value: string;
 }
 
-async function checkSignature(request: ReceivedRequest, fields: readonly SignedField[], keys: SigningKeys) {
+async function checkUsual(usual: UsualSignature, keys: SigningKeys): Promise<UsualSignature> {
+  if (await usual.isValid(acceptedKey(usual.keyid, keys).hmac)) return usual;
+  throw new SignatureRefusedError("BadSignature", "the signature does not hold");
+}
+
+async function checkByLibrary(request: ReceivedRequest, fields: readonly SignedField[], keys: SigningKeys) {
   try {
-    return await verifySignature(
+    const { parameters } = await verifySignature(
       { kind: "request", method: request.method, targetUri: targetUri(request.target), fields },
       {
         policy: {
@@ -139,9 +150,10 @@ async function checkSignature(request: ReceivedRequest, fields: readonly SignedF
           now: 0,
           clockSkew: Number.MAX_SAFE_INTEGER,
         },
-        resolveVerifier: ({ parameters }) => verifier(parameters.keyid, keys),
+        resolveVerifier: ({ parameters: { keyid } }) => verifier(keyid, keys),
       },
     );
+    return parameters;
   } catch (error) {
     const cause = error instanceof SignatureError && error.cause instanceof Error ? error.cause : error;
     if (cause instanceof SignatureRefusedError) throw cause;
@@ -151,13 +163,17 @@ async function checkSignature(request: ReceivedRequest, fields: readonly SignedF
   }
 }
 
-function verifier(keyid: string | undefined, keys: SigningKeys): Verifier {
+function acceptedKey(keyid: string | undefined, keys: SigningKeys): SigningKey {
   const key = keyid === undefined ? undefined : keys.accepted.get(keyid);
   if (key === undefined) throw new SignatureRefusedError("UnknownKey", "no accepted key has this keyid");
+  return key;
+}
+
+function verifier(keyid: string | undefined, keys: SigningKeys): Verifier {
+  const key = acceptedKey(keyid, keys);
   return {
     algorithm: ALGORITHM,
-    // crypto.subtle.verify compares in constant time.
-    verify: (data, signature) => crypto.subtle.verify("HMAC", key.secret, signature.slice(), data.slice()),
+    verify: async (data, signature) => key.hmac.verify(data, signature),
   };
 }
 
