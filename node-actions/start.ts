@@ -104,6 +104,8 @@ export async function startService(): Promise<void> {
   if ("closeAllConnections" in server) setTimeout(() => server.closeAllConnections(), 1000).unref();
   await closed;
   log.info("stopped");
+  // The channel to who started this process would keep it alive.
+  if (process.connected) process.disconnect();
 }
 
 function portOf(server: ServerType): number {

@@ -1,21 +1,7 @@
+import { DATABASE_SYSCALLS } from "../../src/protocol/database-syscalls.ts";
 import type { NodeSyscallResponse } from "../../src/protocol/node-actions.ts";
 import { invocations, LEFTOVER, type Invocation } from "./invocation.ts";
 import { getBlob, storeBlob } from "./storage.ts";
-
-const DATABASE = new Set([
-  "1.0/queryStream",
-  "1.0/queryStreamNext",
-  "1.0/queryCleanup",
-  "1.0/queryPage",
-  "1.0/count",
-  "1.0/get",
-  "1.0/insert",
-  "1.0/shallowMerge",
-  "1.0/replace",
-  "1.0/remove",
-  "1.0/runUdf",
-  "1.0/db/normalizeId",
-]);
 
 /** What an action may ask of its deployment (`abi.md` §2.4). */
 const OPERATIONS = new Set([
@@ -113,7 +99,7 @@ function resultOf(response: NodeSyscallResponse): string {
 }
 
 function unavailable(op: string): Error {
-  if (DATABASE.has(op)) return new Error(DATABASE_OUTSIDE);
+  if (DATABASE_SYSCALLS.has(op) || op === "1.0/runUdf") return new Error(DATABASE_OUTSIDE);
   if (op === "1.0/schedule" || op === "1.0/cancel_job") return new Error(SCHEDULER_OUTSIDE);
   // `convex` looks for these words and says which functions have metrics (E-D-9).
   if (op === "1.0/getTransactionMetrics") return new Error(`Unknown async operation ${op}`);

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { isAbsolute, join, normalize } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { NodeThrownError } from "../../src/protocol/node-actions.ts";
+import { isHolder } from "../../src/values/exported-functions.ts";
 import { thrownError, wholeText } from "./thrown-error.ts";
 
 type Found<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: NodeThrownError };
@@ -38,10 +39,6 @@ export async function findAction(
     ok: true,
     value: async (requestId, args) => (await Reflect.apply(invoke, exported, [requestId, args])) as unknown,
   };
-}
-
-export function isHolder(value: unknown): value is object {
-  return typeof value === "function" || (typeof value === "object" && value !== null);
 }
 
 function failed(text: string): { readonly ok: false; readonly error: NodeThrownError } {

@@ -30,6 +30,10 @@ export async function storeBlob({ requestId, version, blob, options }: Arguments
 
 /** `ctx.storage.get`. */
 export async function getBlob({ requestId, version, storageId }: Arguments, ask: Ask): Promise<Blob | null> {
+  // E-E-10, as in the default runtime.
+  if (typeof storageId !== "string") {
+    throw new Error(`storage.get requires a string storageId but received ${String(storageId)}`);
+  }
   const url = await ask("1.0/storageGetUrl", { requestId, version, storageId });
   if (url === null) return null;
   const response = await transfer(textOf(url));

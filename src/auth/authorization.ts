@@ -80,9 +80,14 @@ export async function authenticateRequest(
  * expired a moment before. `now`: milliseconds since the epoch.
  */
 export function requireUnexpired(identity: Identity, now: number): void {
-  if (identity.kind === "user" && now >= identity.expiresAt) {
-    throw new CodedError("Unauthenticated", "TokenExpired", "Convex token identity expired");
-  }
+  const error = expiry(identity, now);
+  if (error !== null) throw error;
+}
+
+/** The same for whoever tells it in words of its own, as sockets do. Null: the identity is good. */
+export function expiry(identity: Identity, now: number): CodedError | null {
+  if (identity.kind !== "user" || now < identity.expiresAt) return null;
+  return new CodedError("Unauthenticated", "TokenExpired", "Convex token identity expired");
 }
 
 export type AdminIdentity = Extract<Identity, { kind: "admin" }>;

@@ -21,6 +21,8 @@ export interface BackendOptions {
   readonly variables: Readonly<Record<string, string>>;
   readonly siteUrl: string;
   readonly watchdogMs: number;
+  /** Aborted when this process is asked to stop: a terminal sends its signal to the runtime too. */
+  readonly stop: AbortSignal;
   /** Where the runtime's debugger listens, `null` for nowhere. */
   readonly inspectorPort: number | null;
 }
@@ -116,8 +118,10 @@ function newRuntime(options: BackendOptions): Miniflare {
           resourcePersistencePath: options.statePath,
           resourceTmpPath: join(options.statePath, "tmp"),
           handleStructuredLogs: ({ message }) => say(message),
-          unsafeHandleRuntimeRestart: () =>
-            say("The runtime crashed and was restarted; requests that were running have failed."),
+          unsafeHandleRuntimeRestart: () => {
+            if (options.stop.aborted) return;
+            say("The runtime crashed and was restarted; requests that were running have failed.");
+          },
           workers: [
             {
               name: "convection",

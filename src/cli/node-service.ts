@@ -111,7 +111,10 @@ function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
 async function ended(child: ChildProcess): Promise<void> {
   if (hasEnded(child)) return;
   child.kill("SIGTERM");
-  const kill = setTimeout(() => child.kill("SIGKILL"), STOP_MS);
+  const kill = setTimeout(() => {
+    say(`The Node service did not end within ${STOP_MS / 1000} s and was killed.`);
+    child.kill("SIGKILL");
+  }, STOP_MS);
   await once(child, "exit");
   clearTimeout(kill);
 }

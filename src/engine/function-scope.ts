@@ -66,7 +66,7 @@ export class FunctionScope {
 
   async queryPage(query: QueryDefinition, options: PaginationOptions): Promise<Page> {
     const { transaction } = this;
-    if (this.component !== "") throw paginationInComponent();
+    if (this.component !== "" && transaction.kind === "query") throw paginationInComponent();
     checkPaginationOptions(options);
     if (this.#paginated) throw multiplePaginations();
     this.#paginated = true;

@@ -186,6 +186,7 @@ export function multiplePaginations(): CodedError {
   );
 }
 
+/** In mutations components do page through their tables, and published ones rely on it. */
 export function paginationInComponent(): CodedError {
   return badRequest(
     "PaginationUnsupportedInComponents",

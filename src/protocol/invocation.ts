@@ -1,3 +1,6 @@
+import type { ExportedFunction } from "../values/exported-functions.ts";
+import type { ThrownValue } from "../values/thrown-value.ts";
+
 /**
  * What crosses between the host and the harness in a user isolate. Everything is JSON text in both directions: an
  * undisposed object result would keep a Durable Object from hibernating (`platform.md` §1.2), and errors thrown
@@ -70,15 +73,7 @@ export interface LogLine {
 }
 
 /** An error as thrown by user code, frames not yet source-mapped. */
-export interface ThrownError {
-  readonly name: string;
-  readonly message: string;
-  /** `error.stack` as V8 wrote it, if any. */
-  readonly stack?: string;
-  /** ConvexJSON text when it is a ConvexError. */
-  readonly data?: string;
-  /** The message is the whole text to show: no `Uncaught` goes before it and no frames after it. */
-  readonly whole?: true;
+export interface ThrownError extends ThrownValue {
   /** A failure of the function that user code could not have caught: time-out, memory, forbidden API. */
   readonly fatal?: "timeout" | "memory" | "forbidden" | "neverResolves";
 }
@@ -202,18 +197,9 @@ export type AnalyzeRequest =
   | { readonly kind: "authConfig"; readonly module: string }
   | { readonly kind: "definition"; readonly module: string };
 
-export interface AnalyzedFunction {
-  readonly name: string;
-  readonly kind: "Query" | "Mutation" | "Action";
-  readonly visibility: "public" | "internal" | null;
-  /** Validator JSON text, null when the function declares none. */
-  readonly args: string | null;
-  readonly returns: string | null;
-}
-
 export interface AnalyzedModule {
   readonly path: string;
-  readonly functions: readonly AnalyzedFunction[];
+  readonly functions: readonly ExportedFunction[];
   /** Routes of a root `http.js`: `[path or "prefix*", method]`. */
   readonly httpRoutes: readonly (readonly [string, string])[] | null;
   /** JSON text of `crons.export()` of a root `crons.js`. */

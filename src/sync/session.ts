@@ -1,5 +1,5 @@
 import type { Credentials } from "../auth/authorization.ts";
-import { parseAdminKey } from "../auth/authorization.ts";
+import { expiry, parseAdminKey } from "../auth/authorization.ts";
 import { parseIdentityAttributes } from "../auth/identity.ts";
 import type { FunctionOutcome } from "../protocol/execution.ts";
 import { type Identity, isPrivileged, NO_IDENTITY } from "../protocol/identity.ts";
@@ -479,8 +479,8 @@ export class Session {
 
   /** There is no timer: whoever wants something with an expired token is told (`wire.md` §3.10). */
   #expired(): readonly SessionWork[] | null {
-    if (this.#identity.kind !== "user" || this.#parts.clock.now() < this.#identity.expiresAt) return null;
-    return this.#authError("Convex token identity expired", false);
+    const error = expiry(this.#identity, this.#parts.clock.now());
+    return error === null ? null : this.#authError(error.message, false);
   }
 
   #authError(error: string, authUpdateAttempted: boolean): readonly SessionWork[] {

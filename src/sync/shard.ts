@@ -343,15 +343,19 @@ export class Shard {
 
   /** Reads the head before the round: what was acknowledged anywhere before the client asked must be seen. */
   #freshen(client: Client): void {
+    const { session } = client;
+    const seen = session.minTs;
     client.freshening = true;
     this.refresh().then(
       () => {
         client.freshening = false;
-        if (!client.session.wantsUpdate || client.round !== null || !this.#clients.has(client)) return;
+        if (!session.wantsUpdate || client.round !== null || !this.#clients.has(client)) return;
         const { ts } = this;
         if (ts === null) throw new Error("the head was read and is not known");
         // It has seen commits that are not there: it must not travel back in time.
-        if (client.session.minTs > ts) this.#end(client, () => client.connection.close(INTERNAL_ERROR));
+        if (seen > ts) this.#end(client, () => client.connection.close(INTERNAL_ERROR));
+        // What it was told while the head was being read may be newer than that.
+        else if (session.minTs > ts) this.#waitForPush(client);
         else this.#begin(client, ts);
       },
       (error: unknown) => {

@@ -1,4 +1,4 @@
-import type { AnalyzedFunction } from "../protocol/invocation.ts";
+import type { ExportedFunction } from "../values/exported-functions.ts";
 import type { JsonValue } from "../shared/json.ts";
 import { dependOnApp } from "./dependencies.ts";
 import { adminQuery } from "./system-query.ts";
@@ -15,7 +15,7 @@ export const apiSpec = adminQuery({}, (context) => {
   return JSON.stringify([...functions, ...routes]);
 });
 
-function describe(module: string, { name, kind, visibility, args, returns }: AnalyzedFunction): JsonValue {
+function describe(module: string, { name, kind, visibility, args, returns }: ExportedFunction): JsonValue {
   return {
     identifier: `${module}:${name}`,
     functionType: kind,

@@ -14,3 +14,9 @@ export function utf8Length(text: string): number {
   }
   return length;
 }
+
+/** The longest beginning of the text within `maxBytes` of UTF-8 that cuts no character in two. */
+export function cutUtf8(text: string, maxBytes: number): string {
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(maxBytes));
+  return text.slice(0, read);
+}

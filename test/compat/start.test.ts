@@ -1,5 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
@@ -93,19 +102,26 @@ test("CLI1 --json prints exactly one line on stdout, logs go to stderr, and the 
   });
 });
 
-test("CLI2 SIGTERM and SIGINT end every process, exit with 0 and remove ephemeral data", async () => {
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+test.each([
+  ["SIGTERM", "to the command"],
+  ["SIGINT", "to the command"],
+  ["SIGINT", "to its whole group, as by a terminal"],
+] as const)(
+  "CLI2 %s %s ends every process without force, exits with 0 and removes ephemeral data",
+  async (signal, receiver) => {
     const data = temporary();
     const backend = await started({ env: { TMPDIR: data } });
-    const pids = family(backend.process.process.pid ?? 0);
+    const pid = backend.process.process.pid ?? 0;
+    const pids = family(pid);
     expect(pids.length).toBeGreaterThan(1);
     expect(readdirSync(data)).not.toEqual([]);
-    backend.process.process.kill(signal);
+    process.kill(receiver === "to the command" ? pid : -pid, signal);
     expect(await backend.process.exited).toBe(0);
+    expect(backend.process.stderr).not.toMatch(/was killed|crashed/);
     expect(pids.filter(alive)).toEqual([]);
     expect(readdirSync(data).filter((name) => name.startsWith("convection-"))).toEqual([]);
-  }
-});
+  },
+);
 
 test.skipIf(HOST_NODE === "")(
   "CLI3 called by its path under the host's Node it runs under the pinned one and passes signals on",
@@ -156,6 +172,8 @@ test("CLI5 a taken port, a bad port, a missing app and a missing Worker are one 
   const address = server.address();
   const taken = typeof address === "object" && address !== null ? String(address.port) : "";
   const ephemeral = ["start", "--ephemeral", "--site-port", "0", ...FIXTURE_WORKER];
+  const bare = temporary();
+  mkdirSync(join(bare, "convex"));
   const cases: [string[], string][] = [
     [
       [...ephemeral, "--port", taken],
@@ -163,6 +181,10 @@ test("CLI5 a taken port, a bad port, a missing app and a missing Worker are one 
     ],
     [[...ephemeral, "--port", "70000"], '--port must be a port between 0 and 65535, not "70000".'],
     [[...ephemeral, "--port", "0", "--dir", "/no/such/app"], "There is no directory /no/such/app."],
+    [
+      [...ephemeral, "--port", "0", "--dir", bare],
+      `The npm package "convex" is not installed in ${bare}. Run there: npm install convex`,
+    ],
     [
       ["start", "--ephemeral", "--port", "0", "--worker", "/no/worker.js"],
       "/no/worker.js is missing. Run: npm run build",

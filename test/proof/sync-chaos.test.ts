@@ -15,6 +15,7 @@ import { Updates } from "../support/updates.ts";
 const CLIENTS = 8;
 const MUTATIONS = 60;
 const CHAOS = 14;
+const SHARDS = 2;
 
 const list = makeFunctionReference<"query", { channel: string }, string[]>("messages:list");
 const both = makeFunctionReference<"query", { channel: string }, { messages: number; total: number }>("messages:both");
@@ -32,7 +33,8 @@ test("CHAOS1 P-R-4 every client ends with the right state, each mutation applied
   const seed = freshSeed();
   console.info(`seed ${seed}`);
   const random = new SeededRandom(seed);
-  backend = await ProofBackend.start({ data }, join(FIXTURES, "sync-app"));
+  const env = { CONVECTION_SYNC_SHARDS: String(SHARDS) };
+  backend = await ProofBackend.start({ data, env }, join(FIXTURES, "sync-app"));
   const { url, siteUrl } = backend.backend;
   const args = [`--port=${new URL(url).port}`, `--site-port=${new URL(siteUrl).port}`];
 
@@ -75,11 +77,11 @@ test("CHAOS1 P-R-4 every client ends with the right state, each mutation applied
     });
     if (round % 7 === 3) {
       await backend.backend.kill();
-      backend = await ProofBackend.start({ data, args }, null);
+      backend = await ProofBackend.start({ data, args, env }, null);
     } else if (round % 7 === 0 || round % 7 === 5) {
       await backend.evict("TRANSACTOR");
     } else if (round % 2 === 0) {
-      await backend.evict("SYNC");
+      await backend.evict("SYNC", random.below(SHARDS));
     } else {
       for (const { client } of clients) if (random.chance(0.5)) cut(client);
     }

@@ -125,6 +125,10 @@ export class RawSocket implements AsyncDisposable {
     this.send({ type: "Action", requestId, udfPath, args: [args] });
   }
 
+  get open(): boolean {
+    return this.#socket.readyState === WebSocket.OPEN;
+  }
+
   get version(): Version {
     return this.#version;
   }

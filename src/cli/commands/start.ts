@@ -100,6 +100,7 @@ async function run(options: OptionValues): Promise<void> {
       variables,
       siteUrl: identity.siteUrl,
       watchdogMs: settings.watchdogMs,
+      stop: stop.signal,
       inspectorPort: text(options, "inspector-port") === undefined ? null : port(options, "inspector-port", 0),
     });
     return { deployment: identity, ...urls };

@@ -1,7 +1,8 @@
 import type { AppVersion, ComponentVersion } from "../../protocol/app.ts";
 import type { UdfType } from "../../protocol/execution.ts";
 import type { FunctionPath } from "../../protocol/function-path.ts";
-import type { AnalyzedFunction, FunctionTarget } from "../../protocol/invocation.ts";
+import type { FunctionTarget } from "../../protocol/invocation.ts";
+import type { ExportedFunction } from "../../values/exported-functions.ts";
 import type { JsonValue } from "../../shared/json.ts";
 import { ownValue } from "../../shared/own-value.ts";
 import { compileValidator, type Validator } from "../../values/validator.ts";
@@ -13,7 +14,7 @@ export interface ResolvedFunction {
   readonly path: FunctionPath;
   readonly target: FunctionTarget;
   readonly udfType: UdfType;
-  readonly visibility: AnalyzedFunction["visibility"];
+  readonly visibility: ExportedFunction["visibility"];
   readonly environment: "isolate" | "node";
   /** `null` = any. */
   readonly args: Validator | null;

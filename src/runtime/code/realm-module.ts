@@ -23,7 +23,7 @@ export interface Edit {
 }
 
 /** Part of the key under which rewritten bundles are stored: changes with everything below. */
-export const REALM_FORMAT = 1;
+export const REALM_FORMAT = 2;
 
 /** `key` is the module's in the isolate's table, `"app/dir/messages.js"`. Throws `SyntaxError`. */
 export function realmModule(key: string, source: string): RealmModule {
@@ -115,7 +115,14 @@ class Rewriting {
   module(program: Program): boolean {
     this.#visit(tree(program), false);
     if (this.#awaits) return false;
-    const scopes = analyze(program as EsProgram, { ecmaVersion: 2022, sourceType: "module", fallback: "iteration" });
+    // `eval` in a module could read any name of it, and then none would be resolved. Code from strings runs nowhere but
+    // at start, and bundled names mean nothing to it.
+    const scopes = analyze(program as EsProgram, {
+      ecmaVersion: 2022,
+      sourceType: "module",
+      fallback: "iteration",
+      ignoreEval: true,
+    });
     const top = scopes.globalScope?.childScopes.find(({ type }) => type === "module");
     if (top === undefined) throw new Error("a module has a scope");
     for (const statement of program.body) this.#topLevel(tree(statement));

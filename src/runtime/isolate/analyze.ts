@@ -1,18 +1,12 @@
-import type { AnalyzedFunction, AnalyzedModule, AnalyzeRequest, AnalyzeResult } from "../../protocol/invocation.ts";
+import { AnalysisMistake, exportedFunctions, isHolder } from "../../values/exported-functions.ts";
+import type { AnalyzedModule, AnalyzeRequest, AnalyzeResult } from "../../protocol/invocation.ts";
 import { routerMistake } from "./http-action.ts";
-import { identifierError } from "./identifier.ts";
 import { whileImporting } from "./import-phase.ts";
-import { isHolder } from "./lookup.ts";
 import { type LoadedModule, loadedModule } from "./module-table.ts";
 import { thrownError } from "./thrown-error.ts";
 
 const METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"];
 const SCHEMA_DOCS = "To learn more, see the schema documentation at https://docs.convex.dev/database/schemas.";
-
-/** A mistake that the host finds by looking, as opposed to an exception of user code. */
-class AnalysisMistake extends Error {
-  override readonly name = "AnalysisMistake";
-}
 
 /** Only in a throw-away isolate: whatever the modules do to it ends with it. */
 export async function analyze(text: string): Promise<AnalyzeResult> {
@@ -67,69 +61,12 @@ function defaultExport(namespace: object): unknown {
 }
 
 function analyzeModule(path: string, namespace: object): AnalyzedModule {
-  const functions: AnalyzedFunction[] = [];
-  for (const [name, value] of Object.entries(namespace) as [string, unknown][]) {
-    const analyzed = isHolder(value) ? analyzeExport(path, name, value) : undefined;
-    if (analyzed !== undefined) functions.push(analyzed);
-  }
   return {
     path,
-    functions,
+    functions: exportedFunctions(path, namespace),
     httpRoutes: path === "http.js" ? httpRoutes(defaultExport(namespace)) : null,
     crons: path === "crons.js" ? crons(defaultExport(namespace)) : null,
   };
-}
-
-const KINDS = [
-  ["isQuery", "Query"],
-  ["isMutation", "Mutation"],
-  ["isAction", "Action"],
-] as const;
-
-/** Undefined for what is not a function of the app's: helpers, constants, HTTP actions (`abi.md` §1.8). */
-function analyzeExport(path: string, name: string, exported: object): AnalyzedFunction | undefined {
-  const [kind, second] = KINDS.filter(([flag]) => flag in exported);
-  if (kind === undefined || second !== undefined) return undefined;
-  const isPublic = "isPublic" in exported;
-  const isInternal = "isInternal" in exported;
-  if (isPublic && isInternal) return undefined;
-  const place = `${path}:${name}`;
-  const args = exportedValidator(place, exported, "exportArgs");
-  const returns = exportedValidator(place, exported, "exportReturns");
-  const handler: unknown = Reflect.get(exported, "_handler");
-  if (handler !== undefined) {
-    if (typeof handler !== "function") throw new AnalysisMistake(`${place}.handler is not a function.`);
-  } else if (typeof exported !== "function") {
-    throw new AnalysisMistake(`${place} is not a function.`);
-  }
-  const invalid = identifierError(name);
-  if (invalid !== undefined) throw new AnalysisMistake(`Invalid function name used in \`${path}\`: ${invalid}`);
-  return {
-    name,
-    kind: kind[1],
-    visibility: isPublic ? "public" : isInternal ? "internal" : null,
-    args,
-    returns: returns === "null" ? null : returns,
-  };
-}
-
-function exportedValidator(place: string, exported: object, member: "exportArgs" | "exportReturns"): string | null {
-  const method: unknown = Reflect.get(exported, member);
-  if (method === undefined) return null;
-  if (typeof method !== "function") {
-    throw new AnalysisMistake(`${place}.${member} is not a function or \`undefined\`.`);
-  }
-  const text: unknown = Reflect.apply(method, exported, []);
-  if (typeof text !== "string") {
-    throw new AnalysisMistake(`Invalid ${member} return value: ${place}.${member}() didn't return a string.`);
-  }
-  try {
-    JSON.parse(text);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new AnalysisMistake(`Invalid JSON returned from ${place}.${member}(): ${reason}`);
-  }
-  return text;
 }
 
 function httpRoutes(router: unknown): readonly (readonly [string, string])[] {

@@ -1,5 +1,6 @@
 import inspect from "object-inspect";
 import type { LogLevel, LogLine } from "../../protocol/invocation.ts";
+import { cutUtf8, utf8Length } from "../../values/utf8.ts";
 import { define } from "./define.ts";
 import { importingModule, logImport } from "./import-phase.ts";
 import { wallClock } from "./originals.ts";
@@ -33,7 +34,7 @@ export function logLine(level: LogLevel, messages: readonly string[], maxBytes: 
       left -= bytes;
       continue;
     }
-    kept.push(cut(message, left));
+    kept.push(cutUtf8(message, left));
     isTruncated = true;
     break;
   }
@@ -41,28 +42,6 @@ export function logLine(level: LogLevel, messages: readonly string[], maxBytes: 
 }
 
 /** The longest beginning of `text` that takes at most `maxBytes` bytes of UTF-8. */
-export function cut(text: string, maxBytes: number): string {
-  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(maxBytes));
-  return text.slice(0, read);
-}
-
-export function utf8Length(text: string): number {
-  let bytes = text.length;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code >= 0xd800 && code <= 0xdbff && isLowSurrogate(text.charCodeAt(i + 1))) {
-      bytes += 2;
-      i++;
-    } else if (code > 0x7ff) bytes += 2;
-    else if (code > 0x7f) bytes += 1;
-  }
-  return bytes;
-}
-
-function isLowSurrogate(code: number): boolean {
-  return code >= 0xdc00 && code <= 0xdfff;
-}
-
 /** Frames of the caller of `console.trace`. */
 function callerStack(): string {
   const lines = (new Error("trace").stack ?? "").split("\n");

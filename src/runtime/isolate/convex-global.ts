@@ -1,26 +1,14 @@
+import { DATABASE_SYSCALLS } from "../../protocol/database-syscalls.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../shared/json.ts";
+import { identifierError } from "../../values/identifier.ts";
 import type { Call } from "./call.ts";
 import { fromLegacyId, tableNumberOf } from "./decode-id.ts";
 import { define } from "./define.ts";
 import { failUncatchably } from "./forbidden.ts";
-import { identifierError } from "./identifier.ts";
 import { importingModule } from "./import-phase.ts";
 import { jsSyscall } from "./js-syscalls.ts";
 import { currentCall } from "./running.ts";
 
-const DATABASE = new Set([
-  "1.0/queryStream",
-  "1.0/queryStreamNext",
-  "1.0/queryCleanup",
-  "1.0/queryPage",
-  "1.0/count",
-  "1.0/get",
-  "1.0/insert",
-  "1.0/shallowMerge",
-  "1.0/replace",
-  "1.0/remove",
-  "1.0/db/normalizeId",
-]);
 const FUNCTION_CALLS = new Set(["1.0/runUdf", "1.0/actions/query", "1.0/actions/mutation", "1.0/actions/action"]);
 /** System tables that user code may name: virtual ones, numbered like the tables behind them. */
 const VIRTUAL_TABLES = new Set(["_storage", "_scheduled_functions"]);
@@ -49,7 +37,7 @@ function normalizeId(call: Call, args: JsonObject): JsonValue {
     throw new Error("Invalid arguments for `db.normalizeId`: expected strings");
   }
   const mistake = identifierError(table);
-  if (mistake !== undefined) throw new Error(`Invalid argument \`table\` for \`db.normalizeId\`: ${mistake}`);
+  if (mistake !== null) throw new Error(`Invalid argument \`table\` for \`db.normalizeId\`: ${mistake}`);
   if (table.startsWith("_") && !VIRTUAL_TABLES.has(table)) return { id: null };
   const tables = call.tables?.tables[call.invocation.target.component];
   const number = tables !== undefined && Object.hasOwn(tables, table) ? tables[table] : undefined;
@@ -86,13 +74,13 @@ function int64ToBase64(value: bigint): string {
 function syncAtImport(op: string): Error {
   if (op === "1.0/componentArgument") return new Error("Can't use `componentArg` at import time");
   if (importingModule()?.evaluation === "schema") return new Error(`Syscall ${op} unsupported when evaluating schema`);
-  if (DATABASE.has(op)) return new Error("Can't use database at import time");
+  if (DATABASE_SYSCALLS.has(op)) return new Error("Can't use database at import time");
   return new Error(`Syscall ${op} unsupported at import time`);
 }
 
 function asyncAtImport(op: string): Error {
   if (importingModule()?.evaluation === "schema") return new Error(`${op} unsupported while evaluating schema`);
-  if (DATABASE.has(op)) return new Error("Can't use database at import time");
+  if (DATABASE_SYSCALLS.has(op)) return new Error("Can't use database at import time");
   if (FUNCTION_CALLS.has(op)) return new Error("Cannot call another function at import time");
   return new Error(`${op} unsupported at import time`);
 }

@@ -1,5 +1,6 @@
 import type { Invocation, ThrownError } from "../../protocol/invocation.ts";
-import { findModule, isHolder } from "./lookup.ts";
+import { isHolder } from "../../values/exported-functions.ts";
+import { findModule } from "./lookup.ts";
 import type { Realm } from "./realm.ts";
 import { RealRequest, RealResponse } from "./originals.ts";
 import { wholeText } from "./thrown-error.ts";

@@ -1,4 +1,5 @@
 import type { FunctionKind, FunctionTarget, ThrownError } from "../../protocol/invocation.ts";
+import { isHolder } from "../../values/exported-functions.ts";
 import { newImport, whileImporting } from "./import-phase.ts";
 import { importText } from "./module-table.ts";
 import type { Realm } from "./realm.ts";
@@ -47,10 +48,6 @@ export function findFunction(
     ok: true,
     value: async (args) => (await Reflect.apply(method, exported, [...leading, args])) as unknown,
   };
-}
-
-export function isHolder(value: unknown): value is object {
-  return typeof value === "function" || (typeof value === "object" && value !== null);
 }
 
 function kindMistake(exported: object, name: string, kind: FunctionKind): string | undefined {

@@ -1,4 +1,5 @@
 import { newImport, whileImporting } from "./import-phase.ts";
+import { currentCall } from "./running.ts";
 
 /** What a rewritten module exports (`code/realm-module.ts`). */
 interface RealmDefinition {
@@ -105,6 +106,9 @@ export class Realm {
       star: (namespace) => reexport(instance.namespace, namespace),
       load: async (specifier) => {
         const text = String(specifier);
+        if (currentCall()?.deterministic === true) {
+          throw new TypeError(`Can't dynamically import "${text}" in a query or mutation`);
+        }
         const imported = /^\.{0,2}\//.test(text) ? new URL(text, `file:///${key}`).pathname.slice(1) : text;
         if (!this.has(imported)) return (await import(imported)) as object;
         return whileImporting(newImport(imported), () => this.import(imported));

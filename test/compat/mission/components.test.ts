@@ -166,10 +166,13 @@ describe("what a component has not", () => {
     });
   });
 
-  test("P-C-4 E-F-15 paginate() is refused", async () => {
-    expect(await errorOf(api.action("main:pageInside"))).toContain(
+  test("P-C-4 E-F-15 paginate() is refused in queries, and pages through its own table in mutations", async () => {
+    const name = newName();
+    for (const n of [1, 2, 3, 4, 5]) await valueOf(api.mutation("main:addToFirst", { name, n }));
+    expect(await errorOf(api.action("main:pageInside", { name }))).toContain(
       "paginate() is only supported in the app. Learn more at https://docs.convex.dev/components/authoring#pagination",
     );
+    expect(await valueOf(api.action("main:pagesInside", { name }))).toEqual([[1, 2], [3, 4], [5]]);
   });
 });
 

@@ -4,7 +4,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { ConvexHttpClient } from "convex/browser";
-import { anyApi } from "convex/server";
+import { anyApi, type FunctionReference } from "convex/server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { derivedSigningKeys } from "../../../src/signing/derived-keys.ts";
 import { parseSigningKeys } from "../../../src/signing/keys.ts";
@@ -13,6 +13,7 @@ import { startBackend, type TestBackend } from "../../support/backend.ts";
 import { AppCopy, convex } from "../../support/convex-cli.ts";
 import { Issuer } from "../../support/issuer.ts";
 import { FIXTURES } from "../../support/paths.ts";
+import { eventually } from "../../support/scheduled-jobs.ts";
 import { Api } from "../runtime/api.ts";
 
 const [SECRET, PREVIOUS, STRANGER] = [1, 2, 3].map(() => randomBytes(32).toString("hex")) as [string, string, string];
@@ -38,13 +39,39 @@ afterAll(async () => {
 });
 
 describe("identity", () => {
-  test("S0-18 S0-19 P-A-5 a user is the same in a Node action and in what it calls; nobody is nobody", async () => {
+  test.each(["node.identities", "users.relay"])(
+    "S0-18 S0-19 P-A-5 %s: a user is the same in a Node action and in what it calls, and nobody in a component",
+    async (name) => {
+      const [module = "", exported = ""] = name.split(".");
+      const called = anyApi[module]![exported]! as unknown as FunctionReference<"action">;
+      const client = new ConvexHttpClient(backend.url);
+      const nobody = { own: null, query: null, nested: null, component: null };
+      expect(await client.action(called, {})).toEqual(nobody);
+      client.setAuth(await issuer.token({ sub: "u1", given_name: "Ada" }));
+      const { own, query, nested, component } = await client.action(called, {});
+      expect(own).toMatchObject({ subject: "u1", issuer: issuer.url, givenName: "Ada" });
+      expect([query, nested, component]).toEqual([own, own, null]);
+    },
+  );
+
+  test("P-A-5 P-S-8 what a Node action of a user calls knows the user; what it schedules knows nobody", async () => {
     const client = new ConvexHttpClient(backend.url);
-    expect(await client.action(anyApi.node!.identities!, {})).toEqual({ own: null, query: null, nested: null });
-    client.setAuth(await issuer.token({ sub: "u1", given_name: "Ada" }));
-    const { own, query, nested } = await client.action(anyApi.node!.identities!, {});
-    expect(own).toMatchObject({ subject: "u1", issuer: issuer.url, givenName: "Ada" });
-    expect([query, nested]).toEqual([own, own]);
+    client.setAuth(await issuer.token({ sub: "u3" }));
+    await client.action(anyApi.node!.everywhere!, { run: "u3" });
+    const seen = await eventually(async () => {
+      const found: Record<string, { subject: string } | null> = await client.query(anyApi.users!.seen!, { run: "u3" });
+      return Object.keys(found).length === 8 ? found : null;
+    });
+    expect(Object.fromEntries(Object.entries(seen).map(([place, who]) => [place, who?.subject ?? null]))).toEqual({
+      mutation: "u3",
+      "default action": "u3",
+      "node action": "u3",
+      "mutation of node action": "u3",
+      "scheduled mutation": null,
+      "scheduled default action": null,
+      "scheduled node action": null,
+      "mutation of scheduled node action": null,
+    });
   });
 
   test("P-A-5 the token of the request reaches no line of the log and no error", async () => {

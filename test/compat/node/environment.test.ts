@@ -29,8 +29,9 @@ async function set(name: string, value: string): Promise<void> {
 
 test("P-E-5 P-E-2 a Node action sees the deployment's variables and six of the host, no others", async () => {
   await set("GREETING", "hello");
-  const { names, greeting } = await api.value("action", "work:variables");
+  const { names, greeting, urls } = await api.value("action", "work:variables");
   expect(greeting).toBe("hello");
+  expect(urls).toEqual([backend.url, backend.siteUrl]);
   expect(names).toEqual(expect.arrayContaining(["CONVEX_CLOUD_URL", "CONVEX_SITE_URL", "GREETING", "PATH", "PWD"]));
   const own = ["CONVEX_CLOUD_URL", "CONVEX_SITE_URL", "GREETING"];
   expect(names.filter((name: string) => ![...own, ...HOST_VARIABLES].includes(name))).toEqual([]);

@@ -1,13 +1,9 @@
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startBackend, type TestBackend } from "../../support/backend.ts";
 import { FunctionClient } from "../../support/function-client.ts";
 import { FIXTURES } from "../../support/paths.ts";
 import { adding, RawSocket } from "../../support/raw-socket.ts";
-
-/** The platform takes an idle object's memory after ten seconds, locally too. */
-const UNTIL_HIBERNATION_MS = 17_000;
 
 let backend: TestBackend;
 let http: FunctionClient;
@@ -38,19 +34,23 @@ test("WS-S16 sockets of an object that lost its memory go on: versions, query se
   socket.mutate(0, "messages:send", { channel: "asleep", body: "one" });
   await socket.response(0);
   await socket.shows(0, (value) => (value as string[]).length === 1);
-  // Nothing tells a client that the object hibernates; the log of the backend says that it came back.
-  await sleep(UNTIL_HIBERNATION_MS);
-  const before = socket.version;
-  await http.mutation("messages:send", { channel: "asleep", body: "two" });
-  const { startVersion, modifications } = await socket.transition(({ modifications: { length } }) => length > 0);
-  expect(startVersion).toEqual(before);
-  expect(modifications).toMatchObject([{ queryId: 0, value: ["one", "two"] }]);
-  expect(backend.logs).toMatch(/"sync.restored","clients":2,"queries":4/);
+  const bodies = ["one"];
+  // Nothing tells a client that the object hibernates; the log of the backend says that it came back. The platform takes
+  // an idle object's memory after ten seconds, the Ping comes after twenty, and a busy machine may mix that up.
+  while (!/"sync.restored","clients":2,"queries":4/.test(backend.logs)) {
+    await socket.ping();
+    const before = socket.version;
+    bodies.push(`${bodies.length}`);
+    await http.mutation("messages:send", { channel: "asleep", body: bodies.at(-1) });
+    const { startVersion, modifications } = await socket.transition(({ modifications: { length } }) => length > 0);
+    expect(startVersion).toEqual(before);
+    expect(modifications).toMatchObject([{ queryId: 0, value: bodies }]);
+  }
   await http.mutation("messages:clear", { channel: "page", bodies: ["a"] });
   await socket.shows(2, (value) => (value as { page: string[] }).page.length === 1);
   socket.mutate(1, "whoami:sign", { channel: "asleep" });
   await socket.response(1);
-  expect(await socket.shows(0, (value) => (value as string[]).length === 3)).toEqual(["one", "two", "Ada"]);
+  expect(await socket.shows(0, (value) => (value as string[]).includes("Ada"))).toEqual([...bodies, "Ada"]);
   expect(silent.transitions).toBe(1);
   // The value was not kept, only what it takes to see that it is the same: a new subscriber gets it all the same.
   await using fresh = await RawSocket.open(backend.url);

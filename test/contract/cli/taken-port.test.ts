@@ -34,6 +34,7 @@ async function start(port: number, sitePort: number): Promise<Backend> {
     variables: {},
     siteUrl: "http://127.0.0.1",
     watchdogMs: 10_000,
+    stop: new AbortController().signal,
     inspectorPort: null,
   });
 }

@@ -13,6 +13,14 @@ export interface Controls {
   /** Batches that the Worker, not the Transactor, may still send before the next one is held back. */
   letThrough: number;
   heldReads: number;
+  /** Pushes of commits that the next ones to a Sync object, by its name, get lost. */
+  lostPushes: Readonly<Record<string, number>>;
+  /** Timestamps of the transactions that reached a Sync object, by push or from the log, as they came. */
+  readonly delivered: Record<string, number[]>;
+  /** How often a Sync object has begun with empty memory. */
+  readonly lives: Record<string, number>;
+  /** Shards of the deployment from the next such time on, as after a change of the setting. */
+  syncShards: number | null;
 }
 
 export const controls: Controls = {
@@ -23,4 +31,8 @@ export const controls: Controls = {
   faultKinds: [],
   letThrough: Infinity,
   heldReads: 0,
+  lostPushes: {},
+  delivered: {},
+  lives: {},
+  syncShards: null,
 };

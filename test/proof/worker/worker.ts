@@ -3,6 +3,8 @@ import type { Bindings } from "../../../src/compose/environment.ts";
 import { ScheduledActions, Scheduler as RealScheduler } from "../../../src/compose/scheduler.ts";
 import { Transactor as RealTransactor } from "../../../src/compose/transactor.ts";
 import { Sync as RealSync } from "../../../src/compose/sync.ts";
+import type { CommitPush } from "../../../src/protocol/sync-calls.ts";
+import type { SyncComposition } from "../../../src/sync/sync-object.ts";
 import type { TransactorComposition } from "../../../src/transactor/transactor.ts";
 import type { SchedulerComposition } from "../../../src/scheduler/scheduler-object.ts";
 import { controls } from "./controls.ts";
@@ -58,15 +60,56 @@ export class Scheduler extends RealScheduler {
 
 export { SyncWork } from "../../../src/compose/sync.ts";
 
-/** Can be made to lose its memory and its sockets, as a crash of its machine would. */
+/** Can be made to lose pushes, or its memory and its sockets, as a crash of its machine would. */
 export class Sync extends RealSync {
+  protected override compose(context: DurableObjectState, env: Env): SyncComposition {
+    const { syncShards, lives } = controls;
+    const name = context.id.name ?? "";
+    lives[name] = (lives[name] ?? 0) + 1;
+    const variables = syncShards === null ? env : { ...env, CONVECTION_SYNC_SHARDS: String(syncShards) };
+    const composition = super.compose(context, variables);
+    const { history } = composition;
+    return {
+      ...composition,
+      history: {
+        head: () => history.head(),
+        log: async (after, limit) => {
+          const page = await history.log(after, limit);
+          deliver(name, page);
+          return page;
+        },
+      },
+    };
+  }
+
+  override async committed(pushJson: string): Promise<string> {
+    const name = this.ctx.id.name ?? "";
+    const lost = controls.lostPushes[name] ?? 0;
+    if (lost > 0) {
+      controls.lostPushes = { ...controls.lostPushes, [name]: lost - 1 };
+      throw new Error("lost by the test");
+    }
+    const { transactions } = JSON.parse(pushJson) as CommitPush;
+    const answer = await super.committed(pushJson);
+    deliver(name, transactions ?? []);
+    return answer;
+  }
+
+  sockets(): number {
+    return this.ctx.getWebSockets().length;
+  }
+
   evict(): void {
     this.ctx.abort("evicted by the test");
   }
 }
 
+function deliver(name: string, transactions: readonly { readonly ts: number }[]): void {
+  (controls.delivered[name] ??= []).push(...transactions.map(({ ts }) => ts));
+}
+
 interface Evictable {
-  getByName(name: string): { evict(): Promise<void> };
+  getByName(name: string): { evict(): Promise<void>; sockets(): Promise<number> };
 }
 
 const backends = new Map<string, Backend>();
@@ -91,11 +134,19 @@ async function control(name: string, request: Request, env: Env): Promise<Respon
       if (body !== null) Object.assign(controls, body);
       return Response.json({ ...controls, loaderIds: [...controls.loaderIds] });
     case "evict": {
-      const { [String(body)]: namespace } = env as unknown as Record<string, Evictable>;
-      const object = namespace?.getByName(body === "SYNC" ? "sync-0" : "transactor");
+      const { binding, name } = body as { readonly binding: string; readonly name: string };
+      const { [binding]: namespace } = env as unknown as Record<string, Evictable>;
       // It dies before it can answer.
-      await object?.evict().catch(() => undefined);
+      await namespace
+        ?.getByName(name)
+        .evict()
+        .catch(() => undefined);
       return Response.json(null);
+    }
+    case "sockets": {
+      const names = Array.from({ length: Number(body) }, (_, shard) => `sync-${shard}`);
+      const { SYNC } = env as unknown as { readonly SYNC: Evictable };
+      return Response.json(await Promise.all(names.map((shard) => SYNC.getByName(shard).sockets())));
     }
     case "sql":
       return Response.json((await env.DB.prepare(String(body)).all()).results);

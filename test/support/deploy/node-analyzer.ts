@@ -3,13 +3,8 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Analyzer, ModuleSources } from "../../../src/deploy/ports.ts";
-import type {
-  AnalyzedFunction,
-  AnalyzedModule,
-  AnalyzeRequest,
-  AnalyzeResult,
-  ThrownError,
-} from "../../../src/protocol/invocation.ts";
+import type { AnalyzedModule, AnalyzeRequest, AnalyzeResult, ThrownError } from "../../../src/protocol/invocation.ts";
+import { exportedFunctions } from "../../../src/values/exported-functions.ts";
 
 /** Evaluates pushed modules in this process. A stand-in for the isolate's harness: real bundles, few of its checks. */
 export class NodeAnalyzer implements Analyzer {
@@ -66,34 +61,15 @@ export class NodeAnalyzer implements Analyzer {
 
 // oxlint-disable-next-line typescript/no-explicit-any -- exports of user code have any shape
 function analyzeModule(path: string, exports: Record<string, any>): AnalyzedModule {
-  const functions: AnalyzedFunction[] = [];
-  for (const [name, value] of Object.entries(exports)) {
-    if (value === null || (typeof value !== "object" && typeof value !== "function")) continue;
-    const kinds = (["Query", "Mutation", "Action"] as const).filter((kind) => `is${kind}` in value);
-    const [kind] = kinds;
-    if (kind === undefined || kinds.length !== 1) continue;
-    functions.push({
-      name,
-      kind,
-      visibility: "isPublic" in value ? "public" : "isInternal" in value ? "internal" : null,
-      args: declared(value.exportArgs?.()),
-      returns: declared(value.exportReturns?.()),
-    });
-  }
   return {
     path,
-    functions,
+    functions: exportedFunctions(path, exports),
     httpRoutes:
       path === "http.js"
         ? exports["default"].getRoutes().map(([route, method]: [string, string]) => [route, method])
         : null,
     crons: path === "crons.js" ? exports["default"].export() : null,
   };
-}
-
-/** The package writes `null` as text when there is no validator. */
-function declared(json: string | undefined): string | null {
-  return json === undefined || json === "null" ? null : json;
 }
 
 function failure(path: string, error: unknown): AnalyzeResult {

@@ -15,6 +15,10 @@ export interface ControlState {
   readonly faultKinds: readonly string[];
   readonly letThrough: number;
   readonly heldReads: number;
+  readonly lostPushes: Readonly<Record<string, number>>;
+  readonly delivered: Readonly<Record<string, readonly number[]>>;
+  readonly lives: Readonly<Record<string, number>>;
+  readonly syncShards: number | null;
 }
 
 /** `convection start` with the test Worker of `test/proof/worker/` and the app `proof-app`. */
@@ -48,9 +52,14 @@ export class ProofBackend implements AsyncDisposable {
     return (await this.#post("controls", change)) as ControlState;
   }
 
-  /** Takes the memory, and the sockets, of the only object of the binding. */
-  async evict(binding: "SYNC" | "TRANSACTOR"): Promise<void> {
-    await this.#post("evict", binding);
+  /** Takes the memory, and the sockets, of the only object of the binding, or of the shard. */
+  async evict(binding: "SYNC" | "TRANSACTOR", shard = 0): Promise<void> {
+    await this.#post("evict", { binding, name: binding === "SYNC" ? `sync-${shard}` : "transactor" });
+  }
+
+  /** Open sockets of each of the first shards. */
+  async sockets(shards: number): Promise<readonly number[]> {
+    return (await this.#post("sockets", shards)) as readonly number[];
   }
 
   async sql(statement: string): Promise<readonly Readonly<Record<string, unknown>>[]> {

@@ -210,11 +210,25 @@ test("E-F-15 P8 one function paginates once, another one called by it may too", 
   expect((await transaction.scope().queryPage(parseQuery(SCAN), options())).page.length).toBe(10);
 });
 
-test("E-F-15 components can't paginate", async () => {
+test("E-F-15 queries of components can't paginate", async () => {
   const scope = numbered(1).database.begin("query").scope("child");
   expect(await failure(() => scope.queryPage(parseQuery(SCAN), options()))).toBe(
     "paginate() is only supported in the app. Learn more at https://docs.convex.dev/components/authoring#pagination",
   );
+});
+
+test("P-C-4 P-D-8 a mutation of a component pages through its own table, not the app's of the same name", async () => {
+  const { database } = numbered(3);
+  const own = database.table("t", {}, "child");
+  for (const n of [10, 11, 12]) database.add(own, { n });
+  const page = async (cursor: string | null) => {
+    const scope = database.begin("mutation").scope("child");
+    const { page: rows, ...rest } = await scope.queryPage(parseQuery(SCAN), options({ pageSize: 2, cursor }));
+    return { ...rest, n: rows.map((text) => JSON.parse(text).n) };
+  };
+  const first = await page(null);
+  const second = await page(first.continueCursor);
+  expect([first.n, second.n, second.isDone]).toEqual([[10, 11], [12], true]);
 });
 
 test("P-D-8 a page's read set ends with the page", async () => {

@@ -78,6 +78,17 @@ test("REALM1 every realm evaluates its modules anew", async () => {
 
 test.each([
   [
+    "imports beside a call of eval, which runs nowhere and that libraries guard",
+    {
+      "app/a.js": "export const one = 1; export default () => 2;",
+      "app/main.js":
+        'import two, { one } from "./a.js"; ' +
+        'function guarded(name) { try { return eval("requ" + "ire")(name); } catch { return null; } } ' +
+        'export const result = [one, two(), guarded("fs")];',
+    },
+    [1, 2, null],
+  ],
+  [
     "default, named, renamed, namespace",
     {
       "app/a.js":

@@ -149,6 +149,7 @@ test.for(Array.from({ length: 60 }, (_, i) => i))("SYNC1 random interleavings, r
     if (random.chance(0.4)) random.pick(actors).act();
     else if (random.chance(0.1)) world.write(random.below(6), `outside ${i}`);
     else if (random.chance(0.05)) world.lostPushes = 1;
+    else if (random.chance(0.02)) world.retainedFrom = world.ts - random.below(3);
     else await world.step();
   }
   world.lostPushes = 0;
@@ -235,6 +236,31 @@ test("SYNC3 a change of identity runs only what reads it", async () => {
   expect(fake.shown.get(1)?.value).toEqual(["ada", ""]);
 });
 
+test("SYNC33 commits that are in the log no more cost a run of everything, and nobody sees a stale result", async () => {
+  const world = new World(new SeededRandom(SEED));
+  const fake = new FakeClient();
+  const client = world.shard.connect("a", fake);
+  const modifications = [1, 2].map((cell) => ({
+    type: "Add",
+    queryId: cell,
+    udfPath: "cells:get",
+    args: [{ cells: [cell] }],
+  }));
+  world.shard.message(client, frame({ type: "ModifyQuerySet", baseVersion: 0, newVersion: 1, modifications }));
+  await world.settle();
+  world.lostPushes = 2;
+  world.write(1, "missed");
+  world.write(3, "missed too");
+  world.retainedFrom = world.ts;
+  const runs = world.queryRuns;
+  world.write(4, "elsewhere, and pushed");
+  await world.settle();
+  expect(world.queryRuns).toBe(runs + 2);
+  expect(fake.problem).toBeNull();
+  expect([1, 2].map((cell) => fake.shown.get(cell)?.value)).toEqual([["missed"], [""]]);
+  expect(fake.ts).toBe(world.ts);
+});
+
 test("SYNC4 a client that does not read gets no more Transitions, then one with the newest state", async () => {
   const world = new World(new SeededRandom(SEED));
   const fake = new FakeClient();
@@ -247,6 +273,7 @@ test("SYNC4 a client that does not read gets no more Transitions, then one with 
     world.write(1, String(i));
     for (let n = 0; n < 5; n++) await world.step();
   }
+  while (world.pushes.length > 0) await world.step();
   expect(fake.frames.length).toBe(1);
   fake.behind = 0;
   await world.settle();

@@ -1,4 +1,5 @@
 import { keyInterval } from "../../../src/engine/index-key.ts";
+import { OutOfRetentionError } from "../../../src/engine/persistence.ts";
 import type { FunctionCall, FunctionOutcome, MutationCall } from "../../../src/protocol/execution.ts";
 import type { Identity } from "../../../src/protocol/identity.ts";
 import type { PushedTransaction } from "../../../src/protocol/sync-calls.ts";
@@ -30,6 +31,8 @@ export class World {
   ts = 1000;
   /** The pushes of commits that never arrive. */
   lostPushes = 0;
+  /** Neither the log nor a snapshot goes back further. */
+  retainedFrom = 0;
 
   constructor(random: SeededRandom) {
     this.random = random;
@@ -59,12 +62,13 @@ export class World {
       history: {
         head: () => this.later(() => this.ts),
         log: (after, limit) =>
-          this.later(() =>
-            this.commits
+          this.later(() => {
+            if (after < this.retainedFrom) throw new OutOfRetentionError(`nothing is kept of ${after}`);
+            return this.commits
               .filter(({ ts }) => ts > after)
               .slice(0, limit)
-              .map(transactionOf),
-          ),
+              .map(transactionOf);
+          }),
       },
       clock: { now: () => this.now },
       timers: {
@@ -84,14 +88,18 @@ export class World {
     };
   }
 
+  /** Done at one moment, and the answer arrives at another: others may overtake it. */
   later<T>(work: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       this.pending.push(() => {
+        let answer: () => void;
         try {
-          resolve(work());
+          const value = work();
+          answer = () => resolve(value);
         } catch (error) {
-          reject(error instanceof Error ? error : new Error(String(error)));
+          answer = () => reject(error instanceof Error ? error : new Error(String(error)));
         }
+        this.pending.push(answer);
       });
     });
   }
@@ -134,6 +142,7 @@ export class World {
   #query({ path, args, identity }: FunctionCall, at: number): ExecutedQuery {
     this.queryRuns += 1;
     if (at > this.ts) throw new Error("a snapshot of the future");
+    if (at < this.retainedFrom) throw new CodedError("OutOfRetention", "OutOfRetention", `nothing is kept of ${at}`);
     const [{ cells }] = JSON.parse(args) as [{ cells: number[] }];
     const values = cells.map((cell) => this.valueAt(cell, at));
     const reads = [["cells", cells.map((cell) => keyInterval(cellKey(cell)))]] as const;
