@@ -4,12 +4,12 @@ import { BrokenStreamError, wholeEvents } from "../../../src/runtime/node/event-
 const RESULT = `{"kind":"result","result":{"ok":true,"value":"1"}}\n`;
 const LOG = `{"kind":"log","lines":[{"level":"LOG","messages":["'é'"],"isTruncated":false,"timestamp":1}]}\n`;
 
-test("NODE14 the events of an answer that came whole are those of a stream, but for the start", async () => {
+test("NODE17 the events of an answer that came whole are those of a stream, but for the start", async () => {
   const events = await wholeEvents(new Response(`{"kind":"started"}\n${LOG}${RESULT}`));
   expect(events).toEqual([JSON.parse(LOG), JSON.parse(RESULT)]);
 });
 
-test("NODE14 an answer without a result, cut off or not understood means that the action may have run", async () => {
+test("NODE17 an answer without a result, cut off or not understood means that the action may have run", async () => {
   const cut = new ReadableStream<Uint8Array>({
     start(controller) {
       controller.enqueue(new TextEncoder().encode(RESULT));
