@@ -75,7 +75,7 @@ const NOTES = `
 const NOTES_TABLE = `notes: defineTable({ text: v.string() }).index("by_text", ["text"])`;
 
 describe("pushes of npm package versions before 1.26", () => {
-  test("P-I-1 schema first, then functions, which answer calls with positional arguments", async () => {
+  test("DP42 P-I-1 schema first, then functions, which answer calls with positional arguments", async () => {
     const { added, dropped, schemaId } = await prepareSchema(NOTES_TABLE);
     expect({ added, dropped }).toEqual({
       added: [
