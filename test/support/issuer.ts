@@ -10,6 +10,8 @@ import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from "jose";
 export class Issuer implements AsyncDisposable {
   /** Answers 503 to everything. */
   down = false;
+  /** `silent`: never answers. `stalling`: never answers to the end. `garbage`: answers what is no JSON. */
+  trouble: "silent" | "stalling" | "garbage" | null = null;
   readonly #server: Server;
   readonly #keys: Awaited<ReturnType<typeof generateKeyPair>>;
   readonly #customKeys: Awaited<ReturnType<typeof generateKeyPair>>;
@@ -41,6 +43,13 @@ export class Issuer implements AsyncDisposable {
     server.on("request", (request, response) => {
       if (issuer.down) {
         response.writeHead(503).end();
+        return;
+      }
+      if (issuer.trouble !== null) {
+        if (issuer.trouble === "silent") return;
+        response.writeHead(200, { "content-type": "application/json" });
+        if (issuer.trouble === "stalling") response.write(`{ "keys": [`);
+        else response.end("<html>Out of order</html>");
         return;
       }
       const document = documents[request.url ?? ""];
