@@ -34,26 +34,25 @@ export async function pushApp(app: string, target: PushTarget, signal: AbortSign
   }
 }
 
-/** The app directory, checked. */
+/** The app directory, checked as far as can be told before there is a backend. */
 export function appDirectory(dir: string): string {
   const app = resolve(dir);
   if (!existsSync(app)) throw new CliError(`There is no directory ${app}.`);
   if (!existsSync(join(app, "convex")) && !existsSync(join(app, "convex.json"))) {
     throw new CliError(`${app} is not a Convex app: it has neither a convex/ folder nor a convex.json.`);
   }
+  officialCli(app);
   return app;
 }
 
-/** The app's own version of the CLI if it has one, else ours. */
+/** The app's own version of the CLI: its bundles import the package from there too. */
 function officialCli(app: string): string {
-  for (const from of [join(app, "package.json"), import.meta.filename]) {
-    try {
-      return join(dirname(createRequire(from).resolve("convex/package.json")), "bin", "main.js");
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "MODULE_NOT_FOUND")) throw error;
-    }
+  try {
+    return join(dirname(createRequire(join(app, "package.json")).resolve("convex/package.json")), "bin", "main.js");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "MODULE_NOT_FOUND")) throw error;
+    throw new CliError(`The npm package "convex" is not installed in ${app}. Run there: npm install convex`);
   }
-  throw new CliError(`The npm package "convex" is not installed in ${app}.`);
 }
 
 /** An `--env-file` outranks `.env.local` and, unlike arguments, is not shown to other users of the machine. */

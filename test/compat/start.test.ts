@@ -1,5 +1,14 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer } from "node:http";
 import { once } from "node:events";
 import { tmpdir } from "node:os";
@@ -163,6 +172,8 @@ test("CLI5 a taken port, a bad port, a missing app and a missing Worker are one 
   const address = server.address();
   const taken = typeof address === "object" && address !== null ? String(address.port) : "";
   const ephemeral = ["start", "--ephemeral", "--site-port", "0", ...FIXTURE_WORKER];
+  const bare = temporary();
+  mkdirSync(join(bare, "convex"));
   const cases: [string[], string][] = [
     [
       [...ephemeral, "--port", taken],
@@ -170,6 +181,10 @@ test("CLI5 a taken port, a bad port, a missing app and a missing Worker are one 
     ],
     [[...ephemeral, "--port", "70000"], '--port must be a port between 0 and 65535, not "70000".'],
     [[...ephemeral, "--port", "0", "--dir", "/no/such/app"], "There is no directory /no/such/app."],
+    [
+      [...ephemeral, "--port", "0", "--dir", bare],
+      `The npm package "convex" is not installed in ${bare}. Run there: npm install convex`,
+    ],
     [
       ["start", "--ephemeral", "--port", "0", "--worker", "/no/worker.js"],
       "/no/worker.js is missing. Run: npm run build",
