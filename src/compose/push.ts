@@ -1,6 +1,7 @@
 import harness from "../../dist/harness.json";
 import { keyIn } from "../engine/index-definition.ts";
 import { Environment } from "../deploy/environment.ts";
+import { PausingAnalyzer } from "../deploy/pausing-analyzer.ts";
 import type { DeployPorts, NodeAnalyzer, Rules } from "../deploy/ports.ts";
 import { PushService } from "../deploy/push-service.ts";
 import { PushTokens } from "../deploy/push-token.ts";
@@ -33,7 +34,7 @@ export function deployPorts(
   const { settings, persistence } = core;
   return {
     code: core.code,
-    analyzer: new IsolateAnalyzer(loader, harness, clock, random),
+    analyzer: new PausingAnalyzer(new IsolateAnalyzer(loader, harness, clock, random), pause),
     nodeAnalyzer: nodeAnalyzer(core),
     persistence,
     committer: {

@@ -32,7 +32,7 @@ import { SCHEMA_LIMITS, type SchemaLimits } from "../values/limits.ts";
 import { type Bindings, LOGS_NAME } from "./environment.ts";
 import { composeNodeActions } from "./node-actions.ts";
 import { composeFiles, type Files } from "./files.ts";
-import { clock, keepAlive, log, random } from "./system.ts";
+import { clock, keepAlive, log, pause, random } from "./system.ts";
 
 /** What the Worker and the Transactor have in common: both run functions of the same app on the same database. */
 export interface Core {
@@ -169,7 +169,7 @@ function codeSource(store: CodeStore): CodeSource {
   return {
     app: async (version) => must(await store.app(version), `app version ${version} in the code bucket`),
     bundle: async (key) => must(await store.bundle(key), `${key} in the code bucket`),
-    realms: async (key) => must(await realmBundle(store, key), `${key} in the code bucket`),
+    realms: async (key) => must(await realmBundle(store, key, pause), `${key} in the code bucket`),
     sourceMap: (key) => store.sourceMap(key),
   };
 }

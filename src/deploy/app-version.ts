@@ -45,24 +45,28 @@ export async function buildAppVersion(
   return { version: await sha256Hex(canonicalJson({ ...content, ...importPhase })), ...content, ...importPhase };
 }
 
+/** A module and its map are two writes; the platform has six under way at most. */
+const MODULES_AT_ONCE = 8;
+
 /** Stores the version and everything it names. What the active version has already is not written again. */
 export async function storeAppVersion(
   app: AppVersion,
   modules: readonly LoadedModule[],
   active: AppVersion | null,
-  code: CodeStore,
+  { code, pause }: { readonly code: CodeStore; readonly pause: () => Promise<void> },
 ): Promise<void> {
   if (active?.version === app.version) return;
   const stored = new Set(active?.modules.map((module) => module.hash));
-  await Promise.all(
-    modules
-      .filter((module) => !stored.has(module.hash))
-      .map((module) => code.putModule(module.hash, module.source, module.sourceMap)),
-  );
+  const added = modules.filter((module) => !stored.has(module.hash));
+  for (let at = 0; at < added.length; at += MODULES_AT_ONCE) {
+    const batch = added.slice(at, at + MODULES_AT_ONCE);
+    await Promise.all(batch.map((module) => code.putModule(module.hash, module.source, module.sourceMap)));
+    await pause();
+  }
   if (active?.bundleKey !== app.bundleKey) {
     await code.putBundle(app.bundleKey, isolateSources(modules));
     // Now, so that the first call does not wait for it.
-    await realmBundle(code, app.bundleKey);
+    await realmBundle(code, app.bundleKey, pause);
   }
   await code.putApp(app);
 }

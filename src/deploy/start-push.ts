@@ -66,7 +66,7 @@ export async function startPush(body: StartPushBody, ports: DeployPorts): Promis
   const analysis: Analysis = await analyze(body, modules, node, variables, ports.settings.builtinVariables, ports);
   const app = await buildAppVersion(body, analysis, modules, node, active, ports);
   if (!body.dryRun) {
-    await storeAppVersion(app, modules, active, ports.code);
+    await storeAppVersion(app, modules, active, ports);
     if (node !== null) await ports.nodeAnalyzer?.prepare({ ...node, nodeVersion: app.nodeVersion });
   }
 

@@ -8,17 +8,32 @@ interface Bundles {
   putBundle(key: string, sources: Bundle): Promise<void>;
 }
 
+/** Characters to rewrite, at some 5 MB/s, before other requests get their turn. */
+const PAUSE_AFTER = 512 * 1024;
+
 /**
  * The modules of a pushed bundle, rewritten for realms. Made when code is pushed and kept beside the bundle; made
- * again when another version of this backend rewrites them otherwise.
+ * again when another version of this backend rewrites them otherwise. `pause`: lets other requests have their turn.
  */
-export async function realmBundle(store: Bundles, bundleKey: string): Promise<Bundle | null> {
+export async function realmBundle(
+  store: Bundles,
+  bundleKey: string,
+  pause: () => Promise<void>,
+): Promise<Bundle | null> {
   const key = `realms/${REALM_FORMAT}/${bundleKey}`;
   const stored = await store.bundle(key);
   if (stored !== null) return stored;
   const sources = await store.bundle(bundleKey);
   if (sources === null) return null;
-  const rewritten = realmSources(sources);
+  const rewritten: Record<string, string> = {};
+  let sincePause = 0;
+  for (const [key, source] of Object.entries(sources)) {
+    rewritten[key] = realmSource(key, source);
+    sincePause += source.length;
+    if (sincePause < PAUSE_AFTER) continue;
+    sincePause = 0;
+    await pause();
+  }
   await store.putBundle(key, rewritten);
   return rewritten;
 }

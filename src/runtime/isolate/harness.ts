@@ -15,6 +15,7 @@ import { routeRequest } from "./http-action.ts";
 import { findFunction } from "./lookup.ts";
 import { RealResponse } from "./originals.ts";
 import { newRealm } from "./realm.ts";
+import { ClientWatch } from "./request-signal.ts";
 import { thrownError, wholeText } from "./thrown-error.ts";
 
 /** Answer of `serve` when there is no response of the function's own. */
@@ -38,10 +39,12 @@ export class Harness extends WorkerEntrypoint<IsolateEnv> {
     const routed = routeRequest(newRealm(), call.invocation, request);
     if (!routed.ok) return this.#failed(call, routed.error);
     call.usedNetwork = true;
+    const client = new ClientWatch(host);
+    client.watch(request);
     const outcome = await drive(call, () => routed.run(request));
     const error = failureOf(call, outcome);
     if (error !== undefined || outcome?.ok !== true) return this.#failed(call, error ?? thrownError(undefined));
-    return this.#stream(call, outcome.value);
+    return this.#stream(call, outcome.value, client);
   }
 
   async analyze(text: string): Promise<string> {
@@ -59,7 +62,7 @@ export class Harness extends WorkerEntrypoint<IsolateEnv> {
   }
 
   /** The call lasts until the last byte of the body: what streams it may still call functions and print. */
-  async #stream(call: Call, response: Response): Promise<Response> {
+  async #stream(call: Call, response: Response, client: ClientWatch): Promise<Response> {
     const end = async (): Promise<void> => {
       call.finish();
       await call.logs.drain();
@@ -70,9 +73,17 @@ export class Harness extends WorkerEntrypoint<IsolateEnv> {
       await end();
       return response;
     }
-    const { readable, writable } = new TransformStream();
-    // A body that fails is the client's to notice: its stream breaks off.
-    const piped = response.body.pipeTo(writable).then(end, end);
+    let whole = false;
+    const { readable, writable } = new TransformStream({ flush: () => void (whole = true) });
+    const piped = response.body.pipeTo(writable).then(
+      async () => {
+        // A reader that cancels ends the pipe without an error.
+        if (!whole) await client.gone(call);
+        await end();
+      },
+      // A body that fails is the client's to notice: its stream breaks off.
+      end,
+    );
     this.ctx.waitUntil(piped);
     return new RealResponse(readable, response);
   }
