@@ -26,6 +26,7 @@ export async function answerByHttpAction(c: HttpContext, services: HttpServices,
     identity,
     identityError,
     context: requestContext(request.headers, c.get("requestId")),
+    client: request.signal,
   });
   switch (answer.kind) {
     case "disabled":

@@ -50,6 +50,11 @@ export interface PushService {
   waitForSchema(body: unknown): Promise<unknown>;
   finishPush(body: unknown): Promise<unknown>;
   reportPushCompleted(body: unknown): Promise<unknown>;
+  /** This and the rest are the protocol of npm package versions before 1.26. */
+  getConfig(body: unknown): Promise<unknown>;
+  prepareSchema(body: unknown): Promise<unknown>;
+  pushConfig(body: unknown): Promise<unknown>;
+  schemaState(schemaId: string): Promise<unknown>;
 }
 
 /** Runs source that was never pushed, as a query. */

@@ -137,6 +137,8 @@ export interface HostCapability {
   log(lines: string): Promise<void>;
   /** HTTP actions only: the last byte and the last line of a response that streams have been sent. */
   finished(): Promise<void>;
+  /** HTTP actions only: true as soon as the client hangs up, false when the action has ended. */
+  disconnected(): Promise<boolean>;
   /**
    * Actions only: `blob` is JSON text of a `BlobHead`, the answer JSON text of a `SyscallResponse` whose result is the
    * storage id.

@@ -1,10 +1,12 @@
 /** What `Headers` is made of. An object costs the platform a third of a list. */
 export type HeaderList = Readonly<Record<string, string>> | readonly (readonly [string, string])[];
 
-/** `set-cookie` alone may come more than once; other names are there once, with all their values. */
+/** `set-cookie` alone may come more than once, and `__proto__` is no ordinary name of an object. */
+const LISTED: ReadonlySet<string> = new Set(["set-cookie", "__proto__"]);
+
 export function headerList(headers: Iterable<[string, string]>): HeaderList {
   const pairs = [...headers];
-  return pairs.some(([name]) => name === "set-cookie") ? pairs : Object.fromEntries(pairs);
+  return pairs.some(([name]) => LISTED.has(name)) ? pairs : Object.fromEntries(pairs);
 }
 
 /** A copy that `Headers`, `Request` and `Response` take. */

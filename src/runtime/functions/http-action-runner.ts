@@ -25,6 +25,8 @@ export interface HttpActionCall {
   /** The request carried a token that was refused: `ctx.auth.getUserIdentity()` throws it, nothing else does. */
   readonly identityError: CodedError | null;
   readonly context: RequestContext;
+  /** Aborted when the client hangs up. The action goes on, and may ask. */
+  readonly client: AbortSignal;
 }
 
 export type HttpActionAnswer =
@@ -123,6 +125,7 @@ export class HttpActionRunner {
       found,
       call: functionCall(route, call),
       identityError: call.identityError,
+      client: call.client,
       depth: 0,
       executionId: logged.id,
       queries: this.#queries,

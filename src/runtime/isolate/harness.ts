@@ -15,6 +15,7 @@ import { receivedRequest, routeRequest } from "./http-action.ts";
 import { findFunction } from "./lookup.ts";
 import { RealRequest, RealResponse } from "./originals.ts";
 import { newRealm } from "./realm.ts";
+import { ClientWatch } from "./request-signal.ts";
 import { thrownError, wholeText } from "./thrown-error.ts";
 import { framedResponse, wholeBody } from "./whole-response.ts";
 
@@ -38,13 +39,17 @@ export class Harness extends WorkerEntrypoint<IsolateEnv> {
     const routed = routeRequest(newRealm(), call.invocation);
     if (!routed.ok) return await failedBeforeHead(call, routed.error);
     call.usedNetwork = true;
-    const outcome = await drive(call, () => routed.run(sent instanceof RealRequest ? sent : receivedRequest(sent)));
+    const client = new ClientWatch(call);
+    const request = sent instanceof RealRequest ? sent : receivedRequest(sent);
+    client.watch(request);
+    const outcome = await drive(call, () => routed.run(request));
     const error = failureOf(call, outcome);
-    if (error !== undefined || outcome?.ok !== true)
+    if (error !== undefined || outcome?.ok !== true) {
       return await failedBeforeHead(call, error ?? thrownError(undefined));
+    }
     const response = outcome.value;
     const body = await wholeBody(response);
-    if (body instanceof RealResponse) return this.#stream(call, body);
+    if (body instanceof RealResponse) return this.#stream(call, body, client);
     call.finish();
     return framedResponse(response, body, await call.logs.finish());
   }
@@ -54,7 +59,7 @@ export class Harness extends WorkerEntrypoint<IsolateEnv> {
   }
 
   /** The call lasts until the last byte of the body: what streams it may still call functions and print. */
-  #stream(call: Call, response: Response): Response {
+  #stream(call: Call, response: Response, client: ClientWatch): Response {
     // The stub of an argument ends with the RPC, and this call goes on.
     call.host = duplicate(call.host);
     const end = async (): Promise<void> => {
@@ -63,10 +68,18 @@ export class Harness extends WorkerEntrypoint<IsolateEnv> {
       await call.host.finished();
       dispose(call.host);
     };
-    const { readable, writable } = new TransformStream();
-    // A body that fails is the client's to notice: its stream breaks off.
-    const piped = response.body?.pipeTo(writable) ?? Promise.resolve();
-    this.ctx.waitUntil(piped.then(end, end));
+    let whole = false;
+    const { readable, writable } = new TransformStream({ flush: () => void (whole = true) });
+    const piped = (response.body?.pipeTo(writable) ?? Promise.resolve()).then(
+      async () => {
+        // A reader that cancels ends the pipe without an error.
+        if (!whole) await client.gone(call);
+        await end();
+      },
+      // A body that fails is the client's to notice: its stream breaks off.
+      end,
+    );
+    this.ctx.waitUntil(piped);
     return new RealResponse(readable, response);
   }
 }

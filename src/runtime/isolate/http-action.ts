@@ -72,5 +72,9 @@ async function route(router: object, path: string, request: Request): Promise<Re
 }
 
 function withoutBody(request: Request): Request {
-  return new RealRequest(request.url, { method: request.method, headers: request.headers, signal: request.signal });
+  const { url, method, headers } = request;
+  const bodiless = new RealRequest(url, { method, headers });
+  const signal = Object.getOwnPropertyDescriptor(request, "signal");
+  if (signal !== undefined) Object.defineProperty(bodiless, "signal", signal);
+  return bodiless;
 }

@@ -1,4 +1,5 @@
-import { request as httpRequest } from "node:http";
+import { once } from "node:events";
+import { type IncomingMessage, request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -232,6 +233,22 @@ describe("requests and responses", () => {
     await store("go on");
     await expect.poll(() => stored("ended"), { timeout: 20_000 }).toEqual(["patient"]);
     expect(await stored("begun")).toEqual(["patient"]);
+  });
+
+  test("P-H-9 a client that hangs up on a stream is known by `request.signal`, and what it sets off is done", async () => {
+    const { hostname, port } = new URL(backend.siteUrl);
+    for (let hungUp = 1; hungUp <= 10; hungUp++) {
+      const request = httpRequest({ hostname, port, path: "/until-gone", method: "POST" });
+      request.end();
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const [response] = (await once(request, "response")) as [IncomingMessage];
+      // oxlint-disable-next-line no-await-in-loop
+      await once(response, "data");
+      request.destroy();
+      // oxlint-disable-next-line no-await-in-loop
+      await expect.poll(() => stored("gone"), { timeout: 20_000 }).toEqual(Array(hungUp).fill("true"));
+    }
+    expect(await log.completion("POST /until-gone")).toMatchObject({ udfType: "HttpAction" });
   });
 
   test("E-F-8 X11 beyond 20 MiB the response is cut short, and the log says so", async () => {
