@@ -2,6 +2,7 @@ import type { RequestHead } from "../protocol/invocation.ts";
 import type { IncomingRequest } from "../runtime/functions/http-action-runner.ts";
 import { CodedError } from "../shared/coded-error.ts";
 import { frame } from "../shared/frame.ts";
+import { headerList } from "../shared/headers.ts";
 
 /** Longer bodies are streamed to the isolate. */
 const WHOLE_BODY_BYTES = 64 * 1024;
@@ -27,7 +28,7 @@ export async function incomingRequest(request: Request, base: string, limit: num
     return { method, path, sent: streamed(new Request(url, request), limit) };
   }
   const body = bodiless ? null : new Uint8Array(await request.arrayBuffer().catch(hungUp));
-  const head: RequestHead = { url, method, headers: [...request.headers], body: body !== null };
+  const head: RequestHead = { url, method, headers: headerList(request.headers), body: body !== null };
   return { method, path, sent: frame(JSON.stringify(head), body) };
 }
 

@@ -1,3 +1,5 @@
+import type { HeaderList } from "../shared/headers.ts";
+
 import type { ExportedFunction } from "../values/exported-functions.ts";
 import type { ThrownValue } from "../values/thrown-value.ts";
 
@@ -185,7 +187,7 @@ export interface IsolateEnv {
 export interface RequestHead {
   readonly url: string;
   readonly method: string;
-  readonly headers: readonly (readonly [string, string])[];
+  readonly headers: HeaderList;
   /** Whether there is a body, which may be empty. */
   readonly body: boolean;
 }
@@ -193,7 +195,7 @@ export interface RequestHead {
 export interface ResponseHead {
   readonly status: number;
   readonly statusText: string;
-  readonly headers: readonly (readonly [string, string])[];
+  readonly headers: HeaderList;
   readonly body: boolean;
   /** Lines that were not sent before. */
   readonly logs: readonly LogLine[];

@@ -4,6 +4,7 @@ import type { Identity } from "../../protocol/identity.ts";
 import type { Invocation, InvocationResult, LogLine, ResponseHead } from "../../protocol/invocation.ts";
 import { toHex } from "../../shared/bytes.ts";
 import { unframe } from "../../shared/frame.ts";
+import { headersInit } from "../../shared/headers.ts";
 import { CodedError } from "../../shared/coded-error.ts";
 import type { App, ResolvedFunction } from "../code/app.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
@@ -199,8 +200,7 @@ async function receive(framed: Uint8Array<ArrayBuffer>, capability: ActionCapabi
   const { status, statusText, headers, body, logs }: ResponseHead = JSON.parse(head);
   await tell(capability, logs);
   void capability.finished();
-  const named = headers.map(([name, value]): [string, string] => [name, value]);
-  return new Response(body ? bytes : null, { status, statusText, headers: named });
+  return new Response(body ? bytes : null, { status, statusText, headers: headersInit(headers) });
 }
 
 async function tell(capability: ActionCapability, logs: readonly LogLine[]): Promise<void> {

@@ -16,6 +16,9 @@ function acceptableInit(init: object): object {
   return kept;
 }
 
+/** What `Response.json` makes of no options. */
+const JSON_INIT = { headers: { "content-type": "application/json" } };
+
 function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
 }
@@ -46,6 +49,13 @@ function replaceResponse(): void {
   };
   interceptConstruction("Response", RealResponse, checked, (response, [body]) => noteBody(response, body));
   wrapMethod(RealResponse, "json", (original, receiver, args) => {
+    const [value, init] = args;
+    const text = init === undefined ? (JSON.stringify(value) as string | undefined) : undefined;
+    if (text !== undefined) {
+      const response = new RealResponse(text, JSON_INIT);
+      noteBody(response, text);
+      return response;
+    }
     const response = callOriginal(original, receiver, args);
     if (response instanceof RealResponse) noteWhole(response);
     return response;

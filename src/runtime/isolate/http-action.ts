@@ -1,5 +1,6 @@
 import type { Invocation, RequestHead, ThrownError } from "../../protocol/invocation.ts";
 import { unframe } from "../../shared/frame.ts";
+import { headersInit } from "../../shared/headers.ts";
 import { isHolder } from "../../values/exported-functions.ts";
 import { findModule } from "./lookup.ts";
 import type { Realm } from "./realm.ts";
@@ -32,7 +33,7 @@ export function routeRequest(realm: Realm, invocation: Invocation): RoutedAction
 export function receivedRequest(framed: Uint8Array<ArrayBuffer>): Request {
   const { head, bytes } = unframe(framed);
   const { url, method, headers, body } = JSON.parse(head) as RequestHead;
-  const init = { method, headers: headers.map(([name, value]): [string, string] => [name, value]), redirect: "manual" };
+  const init = { method, headers: headersInit(headers), redirect: "manual" };
   return new RealRequest(url, body ? { ...init, body: bytes } : init);
 }
 

@@ -1,6 +1,7 @@
 /** The backend's side of an isolate, scripted: loads user modules and hands out capabilities over a toy database. */
 import { RpcTarget, WorkerEntrypoint } from "cloudflare:workers";
 import { unframe } from "../../../src/shared/frame.ts";
+import { headersInit } from "../../../src/shared/headers.ts";
 import type { BlobHead, ResponseHead, SyscallRequest, SyscallResponse } from "../../../src/protocol/invocation.ts";
 
 export interface LoadRequest {
@@ -265,7 +266,8 @@ function asResponse(answer: string | Uint8Array<ArrayBuffer> | Response, host: H
   const { head, bytes } = unframe(answer);
   const { status, headers, body, logs } = JSON.parse(head) as ResponseHead;
   host.logs.push(...logs);
-  const named = [...headers, ["x-form", "whole"]].map(([name = "", value = ""]): [string, string] => [name, value]);
+  const named = new Headers(headersInit(headers));
+  named.set("x-form", "whole");
   return new Response(body ? bytes : null, { status, headers: named });
 }
 
