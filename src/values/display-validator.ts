@@ -1,6 +1,4 @@
-import { isJsonObject } from "../shared/json.ts";
 import { displayValue } from "./display-value.ts";
-import { specialKey } from "./special-value.ts";
 import type { LiteralValidator, ObjectField, Validator } from "./validator.ts";
 
 /** A validator as it stands in error texts, close to how a developer writes it (`abi.md` §1.5). */
@@ -23,11 +21,9 @@ export function displayValidator(validator: Validator): string {
   }
 }
 
-/** The argument of `v.literal(…)`: JSON, or the type of what JSON can't say (`abi.md` §1.5). */
-export function displayLiteral({ value }: LiteralValidator): string {
-  if (typeof value === "string") return JSON.stringify(value);
-  if (!isJsonObject(value)) return displayValue(value);
-  return specialKey(value) === "$integer" ? "<bigint>" : "<number>";
+/** The argument of `v.literal(…)`. */
+export function displayLiteral(literal: LiteralValidator): string {
+  return typeof literal.value === "string" ? JSON.stringify(literal.value) : displayValue(literal.value);
 }
 
 function displayField(field: ObjectField): string {

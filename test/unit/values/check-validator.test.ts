@@ -135,7 +135,7 @@ describe("texts", () => {
       { kind: [1, 2] },
       "`2.0` does not match literal validator `v.literal(1.0)`.Path: .kind[1]",
     ],
-    ["E-B-5 a bigint is no number", v.literal(1n), 1, "`1.0` does not match literal validator `v.literal(<bigint>)`."],
+    ["E-B-5 a bigint is no number", v.literal(1n), 1, "`1.0` does not match literal validator `v.literal(1)`."],
   ])("%s", (_title, validator, value, message) => {
     expect(check(validator, value)).toBe(message);
   });
@@ -183,10 +183,10 @@ test("DSP1 validators display as a developer writes them", () => {
   const validator = v.object({
     b: v.optional(v.union(v.id("t"), v.null(), v.float64(), v.int64(), v.commitTs())),
     a: v.record(v.string(), v.array(v.object({}))),
-    c: v.union(v.boolean(), v.bytes(), v.any(), v.literal('q"\n'), v.literal(true), v.literal(5n), v.literal(2)),
+    c: v.union(v.boolean(), v.bytes(), v.any(), v.literal('q"\n'), v.literal(true), v.literal(5n), v.literal(0.5)),
   });
   expect(displayValidator(compile(validator))).toBe(
-    'v.object({a: v.record(v.string(), v.array(v.object({}))), b: v.optional(v.union(v.id("t"), v.null(), v.float64(), v.int64(), v.commitTs())), c: v.union(v.boolean(), v.bytes(), v.any(), v.literal("q\\"\\n"), v.literal(true), v.literal(<bigint>), v.literal(2.0))})',
+    'v.object({a: v.record(v.string(), v.array(v.object({}))), b: v.optional(v.union(v.id("t"), v.null(), v.float64(), v.int64(), v.commitTs())), c: v.union(v.boolean(), v.bytes(), v.any(), v.literal("q\\"\\n"), v.literal(true), v.literal(5), v.literal(0.5))})',
   );
 });
 
