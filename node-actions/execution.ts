@@ -17,6 +17,15 @@ type Cause = "timeout" | "memory" | "abandoned" | undefined;
 
 const MIB = 1024 * 1024;
 
+/** A reason of its own for every abort would be an exception with a stack. */
+const ENDED = new Error("the action has ended");
+
+export interface Listener {
+  readonly emit: (event: ExecuteEvent) => void;
+  /** Called when user code has asked for something: it has begun. */
+  readonly heard: () => void;
+}
+
 /**
  * Runs one action in a process of its own, at most once. Events go to `emit`, the last one is the result. When `signal`
  * aborts nobody waits any more: the process is ended.
@@ -26,7 +35,7 @@ export async function runExecution(
   lease: Lease,
   callbacks: Callbacks,
   settings: ExecutionSettings,
-  emit: (event: ExecuteEvent) => void,
+  { emit, heard }: Listener,
   signal: AbortSignal,
 ): Promise<ResultEvent> {
   const { process } = lease;
@@ -54,7 +63,10 @@ export async function runExecution(
   if (signal.aborted) abandon();
   try {
     const end = await process.run(request, {
-      syscall: (op, args) => callbacks.call(request, { op, args, sequence: sequence++ }, ended.signal),
+      syscall: (op, args) => {
+        heard();
+        return callbacks.call(request, { op, args, sequence: sequence++ }, ended.signal);
+      },
       log: (printed) => {
         const kept = lines.take(printed);
         if (kept.length > 0) emit({ kind: "log", lines: kept });
@@ -65,7 +77,7 @@ export async function runExecution(
     return result;
   } finally {
     // Requests of operations that nobody awaits are given up.
-    ended.abort();
+    ended.abort(ENDED);
     clearTimeout(timeout);
     clearTimeout(killing);
     clearInterval(heartbeat);

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import type { Log } from "../src/shared/log.ts";
+import { nodeHmacKey } from "./node-signing.ts";
 import { parseSigningKeys, type SigningKeys } from "../src/signing/keys.ts";
 
 /** The keys in use. Read once from standard input, or from a file, which is read again on SIGHUP: that is a rotation. */
@@ -14,8 +15,8 @@ export class KeysSource {
   }
 
   static async open(file: string): Promise<KeysSource> {
-    if (file !== "") return new KeysSource(file, await parseSigningKeys(await readFile(file, "utf8")));
-    const keys = await parseSigningKeys(await text(process.stdin));
+    if (file !== "") return new KeysSource(file, await parseSigningKeys(await readFile(file, "utf8"), nodeHmacKey));
+    const keys = await parseSigningKeys(await text(process.stdin), nodeHmacKey);
     // Nothing of it can be read again through /proc.
     process.stdin.destroy();
     return new KeysSource("", keys);
@@ -29,7 +30,7 @@ export class KeysSource {
   async reload(log: Log): Promise<void> {
     if (this.#file === "") return;
     try {
-      this.#keys = await parseSigningKeys(await readFile(this.#file, "utf8"));
+      this.#keys = await parseSigningKeys(await readFile(this.#file, "utf8"), nodeHmacKey);
       log.info("signing keys read again", { keyids: [...this.#keys.accepted.keys()] });
     } catch (error) {
       log.error("the signing keys can't be read and stay as they are", error);

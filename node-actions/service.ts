@@ -18,10 +18,12 @@ import type { CallEnd } from "./process/action-process.ts";
 import type { NodeVersions } from "./process/node-versions.ts";
 import type { Lease, ProcessPool } from "./process/pool.ts";
 import { Refusal } from "./refusal.ts";
+import type { StartTurns } from "./start-turns.ts";
 import type { SeenExecutions } from "./seen-executions.ts";
 
 export interface ServiceParts {
   readonly admission: Admission;
+  readonly turns: StartTurns;
   readonly callbacks: Callbacks;
   readonly pool: ProcessPool;
   readonly store: PackageStore;
@@ -107,8 +109,9 @@ export class Service {
   }
 
   async #admitted(request: ExecuteRequest): Promise<Started> {
-    const { admission, callbacks, metrics, settings } = this.#parts;
+    const { admission, turns, callbacks, metrics, settings } = this.#parts;
     const leave = await admission.enter();
+    const started = await turns.enter();
     try {
       // The wait was long enough for that to change.
       this.#assertServing();
@@ -118,16 +121,20 @@ export class Service {
         start: async (emit, signal) => {
           const stopTimer = metrics.duration.startTimer();
           try {
-            const { result } = await this.#tracked(runExecution(request, lease, callbacks, settings, emit, signal));
+            const { result } = await this.#tracked(
+              runExecution(request, lease, callbacks, settings, { emit, heard: started }, signal),
+            );
             metrics.executions.inc({ outcome: signal.aborted ? "abandoned" : result.ok ? "ok" : "failed" });
           } finally {
             stopTimer();
             unpin();
+            started();
             leave();
           }
         },
       };
     } catch (error) {
+      started();
       leave();
       throw error;
     }

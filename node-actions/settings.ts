@@ -35,6 +35,11 @@ export const SERVICE_SETTINGS = {
   clockSkewMs: whole("CLOCK_SKEW_MS", 60 * SECOND, "How far the clocks of Worker and service may differ."),
   nonces: whole("NONCES", 200_000, "Signed requests remembered, each until its signature is expired."),
   executions: whole("EXECUTIONS", 64, "Actions at once; the next one waits."),
+  starts: whole(
+    "STARTS",
+    availableParallelism(),
+    "Actions that start at the same moment; the next one waits for a few milliseconds.",
+  ),
   queueMs: whole("QUEUE_MS", 10 * SECOND, "How long an action waits for its turn before it is refused with 429."),
   queueLength: whole("QUEUE_LENGTH", 1000, "Actions that wait at once; the next one is refused at once."),
   heartbeatMs: whole("HEARTBEAT_MS", 5 * SECOND, "Between the heartbeats in the answer of a running action."),

@@ -21,6 +21,7 @@ import { ProcessPool } from "./process/pool.ts";
 import { SeenExecutions } from "./seen-executions.ts";
 import { Service } from "./service.ts";
 import { parseServiceSettings } from "./settings.ts";
+import { StartTurns } from "./start-turns.ts";
 import { WorkerClient } from "./worker-client.ts";
 
 /** Beside this file in dist/. */
@@ -50,6 +51,7 @@ export async function startService(): Promise<void> {
   });
   const service = new Service({
     admission,
+    turns: new StartTurns(settings.starts),
     callbacks: new Callbacks(client, settings, log, (op, outcome) => metrics.callbacks.inc({ op, outcome })),
     pool,
     store: new PackageStore(cache, externals, fetchPackageBy(client), settings),

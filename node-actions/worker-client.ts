@@ -1,5 +1,6 @@
 import * as http from "node:http";
 import * as https from "node:https";
+import { nodeSha256 } from "./node-signing.ts";
 import { signRequest } from "../src/signing/sign.ts";
 import type { SigningKeys } from "../src/signing/keys.ts";
 import type { Clock } from "../src/shared/clock.ts";
@@ -77,7 +78,7 @@ export class WorkerClient {
   async send(request: WorkerRequest): Promise<WorkerResponse> {
     const { method, url, body } = request;
     const parts = { direction: "to-worker", method, url, body } as const;
-    const signed = await signRequest(parts, this.#keys().signing, this.#clock, this.#random);
+    const signed = await signRequest(parts, this.#keys().signing, this.#clock, this.#random, nodeSha256);
     return this.#exchange(request, new URL(url), {
       ...signed,
       ...(method === "POST" ? { "content-type": "application/json", "content-length": String(body.length) } : {}),

@@ -9,6 +9,7 @@ const START = "<!-- settings -->";
 
 /** Defaults that depend on the machine. */
 const DESCRIBED: Readonly<Record<string, string>> = {
+  CONVECTION_NODE_STARTS: "number of processors",
   CONVECTION_NODE_PREWARMED: "number of processors, at most 4",
   CONVECTION_NODE_CACHE: "in the system's temporary directory",
 };

@@ -1,9 +1,11 @@
+import { RESPONSE_ALREADY_SENT } from "@hono/node-server/utils/response";
 import { Hono } from "hono";
-import type { ExecuteEvent, NodeServiceError } from "../../src/protocol/node-actions.ts";
+import type { NodeServiceError } from "../../src/protocol/node-actions.ts";
 import type { Log } from "../../src/shared/log.ts";
 import type { Metrics } from "../metrics.ts";
 import { Refusal } from "../refusal.ts";
-import type { Service, Started } from "../service.ts";
+import type { Service } from "../service.ts";
+import { answerWithEvents } from "./event-answer.ts";
 import { guard, type GuardedEnv, type GuardOptions } from "./guard.ts";
 
 export function serviceApp(service: Service, guardOptions: GuardOptions, metrics: Metrics, log: Log): Hono {
@@ -16,7 +18,10 @@ export function serviceApp(service: Service, guardOptions: GuardOptions, metrics
   );
   const signed = new Hono<GuardedEnv>();
   signed.use(guard(guardOptions));
-  signed.post("/execute", async (context) => eventStream(await service.execute(context.get("body")), log));
+  signed.post("/execute", async (context) => {
+    answerWithEvents(await service.execute(context.get("body")), context.env.outgoing, log);
+    return RESPONSE_ALREADY_SENT;
+  });
   signed.post("/analyze", async (context) => context.json(await service.analyze(context.get("body"))));
   signed.post("/prepare", async (context) => {
     await service.prepare(context.get("body"));
@@ -37,30 +42,4 @@ export function serviceApp(service: Service, guardOptions: GuardOptions, metrics
 
 function body(code: string, message: string): NodeServiceError {
   return { code, message, retryable: false };
-}
-
-/** One line per event. The action starts at once; when the reader goes away it is ended. */
-function eventStream(started: Started, log: Log): Response {
-  const abandoned = new AbortController();
-  const encoder = new TextEncoder();
-  const stream = new ReadableStream<Uint8Array>({
-    start(controller) {
-      const emit = (event: ExecuteEvent): void => {
-        if (!abandoned.signal.aborted) controller.enqueue(encoder.encode(`${JSON.stringify(event)}\n`));
-      };
-      void started.start(emit, abandoned.signal).then(
-        () => {
-          if (!abandoned.signal.aborted) controller.close();
-        },
-        (error: unknown) => {
-          log.error("execution failed", error);
-          if (!abandoned.signal.aborted) controller.error(error);
-        },
-      );
-    },
-    cancel() {
-      abandoned.abort();
-    },
-  });
-  return new Response(stream, { headers: { "content-type": "application/x-ndjson", "cache-control": "no-store" } });
 }

@@ -1,5 +1,5 @@
 import type { ChildProcess } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { closeSync, openSync, readSync } from "node:fs";
 import { unreachable } from "../../src/shared/assert.ts";
 import type { NodeAnalyzeResponse, NodeSyscallResponse } from "../../src/protocol/node-actions.ts";
 import { launch, type LaunchOptions } from "./launcher.ts";
@@ -48,6 +48,7 @@ export class ActionProcess {
   readonly #onStray: (stray: Stray) => void;
   readonly #exited = Promise.withResolvers<Exit>();
   readonly #ready = Promise.withResolvers<void>();
+  #statm: number | undefined;
   #stderr = "";
   #exit: Exit | undefined;
   #running: RunningCall | undefined;
@@ -136,8 +137,12 @@ export class ActionProcess {
 
   /** Resident memory, bytes; undefined where the system doesn't tell. */
   get residentBytes(): number | undefined {
+    if (this.#exit !== undefined) return undefined;
     try {
-      const pages = /^\d+ (\d+)/.exec(readFileSync(`/proc/${this.#child.pid}/statm`, "latin1"))?.[1];
+      // Open as long as the process lives: it is asked after every call.
+      this.#statm ??= openSync(`/proc/${this.#child.pid}/statm`, "r");
+      const length = readSync(this.#statm, statmBuffer, 0, statmBuffer.length, 0);
+      const pages = /^\d+ (\d+)/.exec(statmBuffer.toString("latin1", 0, length))?.[1];
       return pages === undefined ? undefined : Number(pages) * PAGE_BYTES;
     } catch {
       // No /proc, or the process is gone.
@@ -206,6 +211,8 @@ export class ActionProcess {
   #gone(exit: Exit): void {
     if (this.#exit !== undefined) return;
     this.#exit = exit;
+    if (this.#statm !== undefined) closeSync(this.#statm);
+    this.#statm = undefined;
     this.#ready.reject(
       new Error(`a child process ended before it was ready: ${exit.signal ?? exit.code} ${exit.stderr}`),
     );
@@ -224,3 +231,4 @@ export class ActionProcess {
 
 /** Of every Linux that Node runs on, but for some ARM kernels, where memory then counts for less than it is. */
 const PAGE_BYTES = 4096;
+const statmBuffer = Buffer.alloc(128);

@@ -41,15 +41,23 @@ export class FetchFailure extends Error {
   }
 }
 
+interface Loading {
+  readonly entry: Promise<Entry>;
+  readonly since: number;
+}
+
 /**
- * Discovery documents and key sets by URL, kept as long as `Cache-Control` allows and never longer than a bound.
- * Values are cached, not promises: in a Worker, a promise of one request must not be awaited by another.
+ * Discovery documents and key sets by URL, kept as long as `Cache-Control` allows and never longer than a bound. A
+ * failure is not kept: the next one who asks tries again. Who asks for what is on its way already waits for it.
  */
 export class FetchedJson {
   readonly #fetch: Fetch;
   readonly #clock: Clock;
   readonly #settings: FetchedJsonSettings;
   readonly #entries = new Map<string, Entry>();
+  readonly #loading = new Map<string, Loading>();
+  /** When a document was last asked for out of turn. */
+  readonly #refetchedAt = new Map<string, number>();
 
   constructor(fetch: Fetch, clock: Clock, settings: FetchedJsonSettings = DEFAULT_FETCHED_JSON) {
     this.#fetch = fetch;
@@ -66,12 +74,39 @@ export class FetchedJson {
 
   /** What is there now, unless that was asked a moment ago: then null. For keys that the cached set does not have. */
   async fresh(url: string): Promise<Fetched | null> {
-    const known = this.#entries.get(url);
-    if (known !== undefined && this.#clock.now() - known.fetchedAt < this.#settings.refetchMs) return null;
+    const running = this.#running(url);
+    if (running !== null) return running;
+    const now = this.#clock.now();
+    const lately = [this.#entries.get(url)?.fetchedAt, this.#refetchedAt.get(url)];
+    if (lately.some((at) => at !== undefined && now - at < this.#settings.refetchMs)) return null;
+    this.#refetchedAt.set(url, now);
     return this.#load(url);
   }
 
-  async #load(url: string): Promise<Entry> {
+  #load(url: string): Promise<Entry> {
+    const running = this.#running(url);
+    if (running !== null) return running;
+    const entry = this.#fetched(url);
+    const loading = { entry, since: this.#clock.now() };
+    this.#loading.set(url, loading);
+    const done = (): void => {
+      if (this.#loading.get(url) === loading) this.#loading.delete(url);
+    };
+    entry.then(done, done);
+    return entry;
+  }
+
+  /** What a request began whose client hangs up is dropped, so nobody waits for another one longer than it may take. */
+  #running(url: string): Promise<Entry> | null {
+    const { timeoutMs } = this.#settings;
+    const loading = this.#loading.get(url);
+    if (loading === undefined || this.#clock.now() - loading.since >= timeoutMs) return null;
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => reject(new FetchFailure(`${url} could not be reached`, null)), timeoutMs);
+    return Promise.race([loading.entry, late]).finally(() => clearTimeout(timer));
+  }
+
+  async #fetched(url: string): Promise<Entry> {
     const { timeoutMs, maxAgeMs } = this.#settings;
     const headers = { accept: "application/json" };
     let response: Response;
@@ -95,14 +130,27 @@ export class FetchedJson {
   async #json(url: string, response: Response): Promise<unknown> {
     const declared = Number(response.headers.get("content-length") ?? 0);
     if (declared > this.#settings.maxBytes) throw new FetchFailure(`${url} is too large`, 200);
+    const text = await this.#text(url, response);
     try {
-      const text = await response.text();
-      if (text.length > this.#settings.maxBytes) throw new FetchFailure(`${url} is too large`, 200);
       return JSON.parse(text);
     } catch (cause) {
-      if (cause instanceof FetchFailure) throw cause;
       throw new FetchFailure(`${url} did not answer with JSON`, 200, cause);
     }
+  }
+
+  async #text(url: string, response: Response): Promise<string> {
+    const decoder = new TextDecoder();
+    let text = "";
+    try {
+      for await (const chunk of response.body ?? []) {
+        text += decoder.decode(chunk, { stream: true });
+        if (text.length > this.#settings.maxBytes) throw new FetchFailure(`${url} is too large`, 200);
+      }
+    } catch (cause) {
+      if (cause instanceof FetchFailure) throw cause;
+      throw new FetchFailure(`${url} could not be read to its end`, null, cause);
+    }
+    return text + decoder.decode();
   }
 }
 

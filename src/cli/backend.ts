@@ -130,7 +130,7 @@ function newRuntime(options: BackendOptions): Miniflare {
               // Modules are named by their path from here, and workerd refuses names that lead upwards.
               modulesRoot: dirname(options.workerPath),
               compatibilityDate: COMPATIBILITY_DATE,
-              compatibilityFlags: ["nodejs_compat"],
+              compatibilityFlags: ["nodejs_compat", "enable_request_signal"],
               bindings: { ...options.variables },
               d1Databases: ["DB"],
               r2Buckets: ["FILES", "CODE"],

@@ -54,6 +54,8 @@ export class Transactor extends TransactorObject<Bindings> {
         queueTimeoutMs: settings.functionQueueMs,
         maxRetries: settings.occRetries,
         gatherMs: settings.commitGatherMs,
+        writeBytesPerSecond: settings.writeBytesPerSecond === 0 ? null : settings.writeBytesPerSecond,
+        writeRateNote: limitNotes(settings).writeBytesPerSecond ?? "",
       },
       retentionMs: settings.retentionMs,
       textIndexes: runtime.textIndexes,

@@ -9,6 +9,7 @@ import { checkCrons } from "./crons.ts";
 import { evaluateDefinitions, type DefinitionExport } from "./definitions.ts";
 import { EvaluationErrors, schemaError } from "./evaluation-error.ts";
 import { AUTH_CONFIG, isAnalyzed, modulePrefix } from "./module-path.ts";
+import { checkValidators } from "./function-validators.ts";
 import { isolateSources, type LoadedModule } from "./module-set.ts";
 import type { DeployPorts, PushedNodeCode } from "./ports.ts";
 import type { PushedModule, StartPushBody } from "./push-body.ts";
@@ -82,6 +83,7 @@ export async function analyze(
   }
   const exports = new Map<string, ExportTree>();
   for (const [definition, own] of analyzed) {
+    checkValidators(own);
     checkCrons(own);
     exports.set(definition, definition === "" ? new Map() : exportTree(own.values()));
   }

@@ -3,7 +3,7 @@ import { badRequest } from "../shared/coded-error.ts";
 
 const environment = z.enum(["isolate", "node"]);
 
-const pushedModule = z.object({
+export const pushedModule = z.object({
   path: z.string(),
   source: z.string(),
   sourceMap: z.string().nullish(),
@@ -79,7 +79,7 @@ export const parseConfigHashes = parser(configHashes);
 export const parsePushCompleted = parser(pushCompleted);
 
 /** The message names the place and never the value: bodies hold environment variables. */
-function parser<T>(schema: z.ZodType<T>): (body: unknown) => T {
+export function parser<T>(schema: z.ZodType<T>): (body: unknown) => T {
   return (body) => {
     const parsed = schema.safeParse(body);
     if (parsed.success) return parsed.data;

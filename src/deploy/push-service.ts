@@ -1,6 +1,8 @@
 import { configHashes } from "./config-hashes.ts";
 import { evaluatePush, evaluateSchema } from "./evaluate-schema.ts";
 import { finishPush } from "./finish-push.ts";
+import { parseLegacyConfig, parseLegacySchema } from "./legacy-push-body.ts";
+import { legacyConfig, prepareSchema, pushConfig, schemaState } from "./legacy-push.ts";
 import type { DeployPorts } from "./ports.ts";
 import {
   parseConfigHashes,
@@ -44,6 +46,23 @@ export class PushService {
 
   async finishPush(body: unknown): Promise<object> {
     return await asPushError(() => finishPush(parseFinishPush(body), this.#ports));
+  }
+
+  async getConfig(body: unknown): Promise<object> {
+    parseConfigHashes(body);
+    return await legacyConfig(this.#ports);
+  }
+
+  async prepareSchema(body: unknown): Promise<object> {
+    return await prepareSchema(parseLegacySchema(body), this.#ports);
+  }
+
+  async schemaState(schemaId: string): Promise<object> {
+    return await schemaState(schemaId, this.#ports);
+  }
+
+  async pushConfig(body: unknown): Promise<object> {
+    return await pushConfig(parseLegacyConfig(body), this.#ports);
   }
 
   /** Timings of the client, which nobody keeps. */

@@ -14,7 +14,11 @@ import type { HttpContext, HttpEnv } from "./hono-env.ts";
 import type { HttpServices, PushService } from "./services.ts";
 
 /** Endpoint under `/api` → method, and whether a read-only key will do. */
-const PUSH_ENDPOINTS: readonly (readonly [path: string, method: keyof PushService, access: "read" | "write"])[] = [
+const PUSH_ENDPOINTS: readonly (readonly [
+  path: string,
+  method: Exclude<keyof PushService, "schemaState">,
+  access: "read" | "write",
+])[] = [
   ["/get_config_hashes", "getConfigHashes", "read"],
   ["/deploy2/start_push", "startPush", "write"],
   ["/deploy2/evaluate_push", "evaluatePush", "write"],
@@ -22,6 +26,9 @@ const PUSH_ENDPOINTS: readonly (readonly [path: string, method: keyof PushServic
   ["/deploy2/wait_for_schema", "waitForSchema", "write"],
   ["/deploy2/finish_push", "finishPush", "write"],
   ["/deploy2/report_push_completed", "reportPushCompleted", "read"],
+  ["/get_config", "getConfig", "read"],
+  ["/prepare_schema", "prepareSchema", "write"],
+  ["/push_config", "pushConfig", "write"],
 ];
 
 export function deployRoutes(services: HttpServices): Hono<HttpEnv> {
@@ -31,6 +38,12 @@ export function deployRoutes(services: HttpServices): Hono<HttpEnv> {
   app.get("/v1/get_canonical_urls", async (c) => {
     await adminOf(c, services);
     return c.json({ convexCloudUrl: settings.cloudUrl, convexSiteUrl: settings.siteUrl });
+  });
+
+  app.get("/schema_state/:schemaId", async (c) => {
+    requireWriteAccess(await adminOf(c, services));
+    const state = await push.schemaState(c.req.param("schemaId"));
+    return c.body(JSON.stringify(state), 200, { "Content-Type": "application/json" });
   });
 
   for (const [path, method, access] of PUSH_ENDPOINTS) {

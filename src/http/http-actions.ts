@@ -4,6 +4,7 @@ import { CodedError } from "../shared/coded-error.ts";
 import { discardBody } from "./body.ts";
 import { credentialsOf } from "./credentials.ts";
 import type { HttpContext } from "./hono-env.ts";
+import { incomingRequest, tooLargeText } from "./incoming-request.ts";
 import { requestContext } from "./request-context.ts";
 import type { HttpServices } from "./services.ts";
 
@@ -21,10 +22,11 @@ export async function answerByHttpAction(c: HttpContext, services: HttpServices,
     return c.json(requestTooLarge(limit), 413);
   }
   const { identity, identityError } = await caller(c, services);
-  const answer = await services.httpActions.serve(seenRequest(request, base, limit), {
+  const answer = await services.httpActions.serve(await incomingRequest(request, base, limit), {
     identity,
     identityError,
     context: requestContext(request.headers, c.get("requestId")),
+    client: request.signal,
   });
   switch (answer.kind) {
     case "disabled":
@@ -56,34 +58,7 @@ async function caller(
 }
 
 function requestTooLarge(limit: number) {
-  const message = `HTTP actions support requests up to ${limit / 2 ** 20} MiB`;
-  return { code: "HttpRequestTooLarge", message };
-}
-
-/** A body without a length is measured as it comes: whoever reads on beyond the limit is told. */
-function seenRequest(request: Request, base: string, limit: number): Request {
-  const seen = new Request(seenUrl(request, base), request);
-  if (seen.body === null || request.headers.has("content-length")) return seen;
-  let length = 0;
-  const bounded = new TransformStream<Uint8Array, Uint8Array>({
-    transform(chunk, controller) {
-      length += chunk.byteLength;
-      if (length > limit) controller.error(new RangeError(requestTooLarge(limit).message));
-      else controller.enqueue(chunk);
-    },
-  });
-  return new Request(seen, { method: seen.method, body: seen.body.pipeThrough(bounded) });
-}
-
-/** The URL the client asked for, as far as proxies tell, without `base`. */
-function seenUrl(request: Request, base: string): string {
-  const url = new URL(request.url);
-  const forwarded = /\bproto=(https?)\b/i.exec(request.headers.get("forwarded") ?? "")?.[1];
-  const scheme = request.headers.get("x-forwarded-proto")?.split(",")[0]?.trim() ?? forwarded;
-  if (scheme === "http" || scheme === "https") url.protocol = `${scheme}:`;
-  const path = url.pathname.replace(/^\/+/, "/").slice(base.length);
-  url.pathname = path === "" ? "/" : path;
-  return url.href;
+  return { code: "HttpRequestTooLarge", message: tooLargeText(limit) };
 }
 
 function failureBody(

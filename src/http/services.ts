@@ -7,7 +7,7 @@ import type { FunctionCall, FunctionOutcome, MutationCall, UdfType } from "../pr
 import type { LogBatch, LogRequest } from "../protocol/function-log.ts";
 import type { EnvironmentChange } from "../protocol/http-bodies.ts";
 import type { Identity } from "../protocol/identity.ts";
-import type { HttpActionAnswer, HttpActionCall } from "../runtime/functions/http-action-runner.ts";
+import type { HttpActionAnswer, HttpActionCall, IncomingRequest } from "../runtime/functions/http-action-runner.ts";
 import type { TestFunctionCall } from "../runtime/functions/test-function.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
@@ -38,8 +38,7 @@ export interface AnyOutcome {
 }
 
 export interface HttpActionService {
-  /** `request` with the URL that user code sees. Its body may be read as a stream. */
-  serve(request: Request, call: HttpActionCall): Promise<HttpActionAnswer>;
+  serve(request: IncomingRequest, call: HttpActionCall): Promise<HttpActionAnswer>;
 }
 
 /** One method per push endpoint: parsed JSON in, JSON out. The caller has already been found to be an admin. */
@@ -51,6 +50,11 @@ export interface PushService {
   waitForSchema(body: unknown): Promise<unknown>;
   finishPush(body: unknown): Promise<unknown>;
   reportPushCompleted(body: unknown): Promise<unknown>;
+  /** This and the rest are the protocol of npm package versions before 1.26. */
+  getConfig(body: unknown): Promise<unknown>;
+  prepareSchema(body: unknown): Promise<unknown>;
+  pushConfig(body: unknown): Promise<unknown>;
+  schemaState(schemaId: string): Promise<unknown>;
 }
 
 /** Runs source that was never pushed, as a query. */

@@ -133,8 +133,10 @@ export interface HostCapability {
   tables(): Promise<string>;
   /** Actions only: JSON text of `LogLine[]`, sent as they are printed. */
   log(lines: string): Promise<void>;
-  /** HTTP actions only: the last byte and the last line have been sent. */
+  /** HTTP actions only: the last byte and the last line of a response that streams have been sent. */
   finished(): Promise<void>;
+  /** HTTP actions only: true as soon as the client hangs up, false when the action has ended. */
+  disconnected(): Promise<boolean>;
   /**
    * Actions only: `blob` is JSON text of a `BlobHead`, the answer JSON text of a `SyscallResponse` whose result is the
    * storage id.
@@ -180,12 +182,37 @@ export interface IsolateEnv {
   readonly runtime: "database" | "action";
 }
 
+export interface RequestHead {
+  readonly url: string;
+  readonly method: string;
+  readonly headers: readonly (readonly [string, string])[];
+  /** Whether there is a body, which may be empty. */
+  readonly body: boolean;
+}
+
+export interface ResponseHead {
+  readonly status: number;
+  readonly statusText: string;
+  readonly headers: readonly (readonly [string, string])[];
+  readonly body: boolean;
+  /** Lines that were not sent before. */
+  readonly logs: readonly LogLine[];
+}
+
 /** The RPC surface of the harness, a `WorkerEntrypoint` named `Harness`. */
 export interface Harness {
   /** `invocation` is JSON text of an `Invocation`, the answer JSON text of an `InvocationResult`. */
   run(invocation: string, host: HostCapability): Promise<string>;
-  /** Runs an HTTP action. A failure before the head answers 599 with a JSON `InvocationResult` body. */
-  serve(invocation: string, request: Request, host: HostCapability): Promise<Response>;
+  /**
+   * Runs an HTTP action. `request`: whole, as a frame (`shared/frame.ts`) of a `RequestHead` and the body, or one whose
+   * body streams. The answer is a frame of a `ResponseHead` and the body when that is short and complete, a response
+   * whose body streams otherwise, and the JSON text of an `InvocationResult` when the action failed before there was one.
+   */
+  serve(
+    invocation: string,
+    request: Uint8Array<ArrayBuffer> | Request,
+    host: HostCapability,
+  ): Promise<string | Uint8Array<ArrayBuffer> | Response>;
   /** JSON text of an `AnalyzeRequest`; the answer JSON text of an `AnalyzeResult`. Only in a throw-away isolate. */
   analyze(request: string): Promise<string>;
 }

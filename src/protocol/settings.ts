@@ -290,11 +290,20 @@ export const SETTINGS = {
     "Mutations waiting in the Transactor; the next one is refused and may be sent again.",
   ),
   occRetries: count("CONVECTION_OCC_RETRIES", 4, "E-C-12", "Times a mutation is run again after a conflict."),
-  commitGatherMs: duration(
-    "CONVECTION_COMMIT_GATHER_MS",
-    8,
-    null,
-    "How long a commit may wait for mutations that are running, to be stored with them. 0: not at all.",
+  commitGatherMs: {
+    ...duration(
+      "CONVECTION_COMMIT_GATHER_MS",
+      20,
+      null,
+      "How long a commit may wait for mutations that are running, while more and more of them join it. 0: not at all.",
+    ),
+    schema: wholeNumber(0),
+  },
+  writeBytesPerSecond: count(
+    "CONVECTION_WRITE_BYTES_PER_SECOND",
+    0,
+    "E-C-11",
+    "Bytes of documents that mutations may write in a second. 0: as much as the database takes.",
   ),
   retentionMs: duration(
     "CONVECTION_RETENTION_MS",

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { type HmacKey, type ImportHmacKey, webHmacKey } from "./hmac.ts";
 
 /** What the shared secret is for, and the algorithm of every signature between the Worker and the Node service. */
 export const ALGORITHM = "hmac-sha256";
@@ -24,12 +25,9 @@ export class SigningKeysError extends Error {
   override readonly name = "SigningKeysError";
 }
 
-/** `CryptoKey` is no name of a type in every world. */
-type SecretKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
-
 export interface SigningKey {
   readonly keyid: string;
-  readonly secret: SecretKey;
+  readonly hmac: HmacKey;
 }
 
 /** During a rotation both ends accept two keys; each signs with its first. */
@@ -39,10 +37,10 @@ export interface SigningKeys {
 }
 
 /** `text` = JSON, `[{"keyid": "2026-11", "key": "<at least 32 characters>"}]`. Throws `SigningKeysError`. */
-export async function parseSigningKeys(text: string): Promise<SigningKeys> {
+export async function parseSigningKeys(text: string, importKey: ImportHmacKey = webHmacKey): Promise<SigningKeys> {
   const accepted = new Map<string, SigningKey>();
   for (const { keyid, key } of readKeys(text)) {
-    accepted.set(keyid, { keyid, secret: await hmacKey(key) });
+    accepted.set(keyid, { keyid, hmac: await importKey(key) });
   }
   const [signing] = accepted.values();
   if (signing === undefined) throw new SigningKeysError("There is no signing key.");
@@ -61,9 +59,4 @@ function readKeys(text: string): z.infer<typeof keysFile> {
   if (parsed.success) return parsed.data;
   const mistakes = parsed.error.issues.map(({ path, message }) => `${path.join(".") || "the list"}: ${message}`);
   throw new SigningKeysError(`The signing keys are not valid: ${mistakes.join("; ")}.`);
-}
-
-function hmacKey(text: string): Promise<SecretKey> {
-  const bytes = new TextEncoder().encode(text);
-  return crypto.subtle.importKey("raw", bytes, { name: "HMAC", hash: "SHA-256" }, false, ["sign", "verify"]);
 }

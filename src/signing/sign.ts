@@ -3,6 +3,7 @@ import type { Clock } from "../shared/clock.ts";
 import type { Random } from "../shared/random.ts";
 import { contentDigestField, sha256 } from "./content-digest.ts";
 import { COVERED, directionTag, targetOf, targetUri, type Direction } from "./covered.ts";
+import type { Sha256 } from "./hmac.ts";
 import { ALGORITHM, type SigningKey } from "./keys.ts";
 
 /** Seconds until a signature expires: time enough to reach the other end, no more. */
@@ -30,8 +31,9 @@ export async function signRequest(
   key: SigningKey,
   clock: Clock,
   random: Random,
+  digestOf: Sha256 = sha256,
 ): Promise<SignedHeaders> {
-  const digest = contentDigestField(await sha256(parts.body));
+  const digest = contentDigestField(await digestOf(parts.body));
   const created = Math.floor(clock.now() / 1000);
   const { signature, signatureInput } = await createSignature(
     {
@@ -52,7 +54,7 @@ export async function signRequest(
       },
       signer: {
         algorithm: ALGORITHM,
-        sign: async (data) => new Uint8Array(await crypto.subtle.sign("HMAC", key.secret, data.slice())),
+        sign: async (data) => key.hmac.sign(data),
       },
     },
   );

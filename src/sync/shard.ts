@@ -1,21 +1,20 @@
 import { OutOfRetentionError } from "../engine/persistence.ts";
 import { requireWriteAccess } from "../auth/authorization.ts";
-import { userAttributes } from "../auth/identity.ts";
 import type { FunctionCall, FunctionOutcome } from "../protocol/execution.ts";
-import { type Identity, isPrivileged } from "../protocol/identity.ts";
+import { isPrivileged } from "../protocol/identity.ts";
 import type { ServerMessage } from "../protocol/sync.ts";
 import type { CommitPush } from "../protocol/sync-calls.ts";
-import { errorMessage, logLineText } from "../runtime/functions/outcome-text.ts";
 import { must } from "../shared/assert.ts";
 import { CodedError } from "../shared/coded-error.ts";
-import { parseFunctionPath } from "../values/function-path.ts";
+import { audienceOf } from "./audience.ts";
 import { transitionFrames } from "./chunks.ts";
 import { INTERNAL_ERROR, retryable } from "./closing.ts";
 import { Coalesced } from "./coalesced.ts";
-import type { Connection, ExecutedQuery, ShardParts } from "./ports.ts";
+import type { Connection, ShardParts } from "./ports.ts";
+import { executeQuery, functionPath } from "./query-execution.ts";
 import { QueryRuns, type Waiter } from "./query-runs.ts";
 import type { ShardSnapshot, StoredClient, StoredQuery } from "./snapshot.ts";
-import { encodeServerMessage, queryFailed, queryUpdated } from "./server-frames.ts";
+import { encodeServerMessage } from "./server-frames.ts";
 import {
   Session,
   type SessionParts,
@@ -26,7 +25,7 @@ import {
   type SessionWork,
   type Settled,
 } from "./session.ts";
-import { holdsAt, type QueryAudience, type QueryVersion, type SubscribedQuery } from "./subscribed-query.ts";
+import { holdsAt, type QueryVersion, type SubscribedQuery } from "./subscribed-query.ts";
 import { Subscriptions } from "./subscriptions.ts";
 
 /** Transactions read from the commit log at once. */
@@ -111,7 +110,7 @@ export class Shard {
         sessionId === null ? newRequestId() : digest(`${sessionId}|${requestId}`).slice(0, 16),
     };
     this.#runs = new QueryRuns({
-      run: (query, ts) => this.#execute(query, ts),
+      run: (query, ts) => executeQuery(parts, query, ts),
       settle: (query, version) => this.#settled(query, version),
       timers: parts.timers,
     });
@@ -524,58 +523,6 @@ export class Shard {
 
   // Queries
 
-  async #execute(query: Query, ts: number): Promise<QueryVersion> {
-    const { call, audience } = query;
-    const requestId = this.#parts.newRequestId();
-    const { outcome, reads, readsIdentity } = await this.#executed(async () => {
-      const path = functionPath(call.udfPath, call.componentPath);
-      const request: FunctionCall = {
-        path,
-        args: call.args,
-        identity: audience.identity,
-        context: { requestId, ip: null, userAgent: null, scheduledFunctionId: null, caller: "SyncWorker" },
-        visibility: audience.visibility,
-      };
-      return this.#parts.functions.runQuery(request, ts, query.journal);
-    });
-    const redact = this.#parts.redactErrors && audience.visibility === "public";
-    const logLines = redact ? [] : outcome.logLines.map(logLineText);
-    const journal = outcome.journal ?? null;
-    const seen = outcome.ok
-      ? `v${outcome.value}`
-      : `e${redact ? "" : outcome.error.message}\n${outcome.error.data ?? ""}`;
-    const failed = outcome.ok
-      ? null
-      : {
-          message: errorMessage(outcome.error.message, { requestId, redact }),
-          ...(outcome.error.data === undefined ? {} : { data: outcome.error.data }),
-        };
-    return {
-      from: ts,
-      until: null,
-      fingerprint: this.#parts.digest(`${seen}\n${JSON.stringify(logLines)}`),
-      text: outcome.ok
-        ? queryUpdated(outcome.value, logLines, journal)
-        : queryFailed(failed ?? NO_FAILURE, logLines, journal),
-      journal,
-      readsIdentity,
-      reads,
-    };
-  }
-
-  /** Mistakes of the call itself are the query's failure. */
-  async #executed(run: () => Promise<ExecutedQuery>): Promise<ExecutedQuery> {
-    try {
-      return await run();
-    } catch (error) {
-      if (!(error instanceof CodedError)) this.#parts.log.error("sync.query", error);
-      if (!(error instanceof CodedError) || !error.catchable) throw error;
-      const { message, data } = error;
-      const failure = data === undefined ? { message } : { message, data };
-      return { outcome: { ok: false, error: failure, logLines: [] }, reads: [], readsIdentity: false };
-    }
-  }
-
   #settled(query: Query, version: QueryVersion): void {
     const stale = this.#subscriptions.settle(query, version);
     if (version.readsIdentity) {
@@ -644,28 +591,10 @@ export class Shard {
 }
 
 const TOO_SLOW = retryable("SlowReader");
-const NO_FAILURE = { message: "" };
 /** Stands for a result that the client has: only its fingerprint is looked at. */
 const UNCHANGED = { type: "QueryUpdated", fields: "" } as const;
-
-function functionPath(udfPath: string, component: string): FunctionCall["path"] {
-  const { module, function: name } = parseFunctionPath(udfPath);
-  return { component, module, function: name };
-}
 
 /** With ids, the same request may be sent again: it is never run twice. */
 function mayRetry(error: unknown): boolean {
   return error instanceof CodedError && error.retryable;
-}
-
-/** Equal for callers who see the same: tokens and their expiry don't count. */
-export function audienceOf(identity: Identity): QueryAudience {
-  const attributes = userAttributes(identity);
-  const readOnly = identity.kind === "admin" && identity.readOnly ? "-readOnly" : "";
-  const key = `${identity.kind}${readOnly}${attributes === null ? "" : JSON.stringify(sorted(attributes))}`;
-  return { identity, key, visibility: isPrivileged(identity) ? "internal" : "public" };
-}
-
-function sorted(attributes: object): [string, unknown][] {
-  return Object.entries(attributes).toSorted(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -1,3 +1,4 @@
+import { createHmac } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
@@ -97,4 +98,45 @@ test("P-R-7 a mutation is shown before the backend has answered", async () => {
   await task.getByRole("checkbox").check();
   await page.locator("li.done", { hasText: "optimistic" }).waitFor();
   await page.context().setOffline(false);
+});
+
+/** One grey pixel. */
+const PNG = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==",
+  "base64",
+);
+
+test("S0-17 P-B-1 P-B-4 F6 F7 a page uploads a file, every page shows it, and it is gone when it is removed", async () => {
+  await using one = await open();
+  await using other = await open();
+  await one.getByLabel("Upload a file").setInputFiles({ name: "pixel.png", mimeType: "image/png", buffer: PNG });
+  const file = other.getByRole("list", { name: "files" }).getByRole("listitem");
+  await file.getByRole("link", { name: `image/png, ${PNG.length} bytes` }).waitFor();
+  const shown = `(async (image) => { await image.decode(); return image.naturalWidth; })(document.images[0])`;
+  expect(await other.evaluate(shown)).toBe(1);
+  const address = (await file.getByRole("img").getAttribute("src")) ?? "";
+  expect(Buffer.from(await (await fetch(address)).arrayBuffer())).toEqual(PNG);
+  await file.getByRole("button", { name: "Remove" }).click();
+  await one.getByRole("img").waitFor({ state: "detached" });
+  expect((await fetch(address)).status).toBe(404);
+});
+
+test("P-H-4 what a webhook brings is on the page, and only when its sender signed it", async () => {
+  await using page = await open();
+  const changes = await fetch(`${backend.url}/api/update_environment_variables`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Convex ${backend.adminKey}` },
+    body: JSON.stringify({ changes: [{ name: "WEBHOOK_SECRET", value: "s3cret" }] }),
+  });
+  expect(changes.status).toBe(200);
+  const send = async (secret: string, title: string): Promise<number> => {
+    const body = JSON.stringify({ project: "home", tasks: [{ id: title, title }] });
+    const signature = createHmac("sha256", secret).update(body).digest("hex");
+    const headers = { "x-signature": signature, "content-type": "application/json" };
+    return (await fetch(`${backend.siteUrl}/webhooks/tasks`, { method: "POST", headers, body })).status;
+  };
+  expect(await send("guess", "forged by a stranger")).toBe(401);
+  expect(await send("s3cret", "sent by a webhook")).toBe(200);
+  await page.getByRole("listitem").filter({ hasText: "sent by a webhook" }).waitFor();
+  expect((await titles(page)).filter((title) => title.includes("forged"))).toEqual([]);
 });

@@ -1,24 +1,42 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { startBackend, type TestBackend } from "../support/backend.ts";
+import { ConvexApp } from "../support/convex-app.ts";
 import { FIXTURES } from "../support/paths.ts";
 import { eventually, type Job, Jobs } from "../support/scheduled-jobs.ts";
 import { freshSeed, SeededRandom } from "../support/seeded-random.ts";
 
 /** Scheduled functions of a backend that dies without a warning, again and again, on one data directory. */
 
-const APP = join(FIXTURES, "scheduler-app");
 const EACH = 1000;
+const FUNCTIONS = ["work:note", "work:once", "inNode:once"] as const;
+const TOTAL = EACH * FUNCTIONS.length;
 const BATCH = 50;
 const KILLS = 8;
 
+/** The fixture with one action more. */
+const IN_NODE = `"use node";
+import { pid } from "node:process";
+import { internalActionGeneric as internalAction, makeFunctionReference } from "convex/server";
+import { v } from "convex/values";
+export const once = internalAction({
+  args: { run: v.string(), tag: v.string() },
+  handler: async (ctx, args) => {
+    await ctx.runMutation(makeFunctionReference<"mutation">("work:note"), { ...args, detail: { pid } });
+  },
+});
+`;
+
 const data = mkdtempSync(join(tmpdir(), "convection-jobs-"));
+const app = new ConvexApp({ "convex/inNode.ts": IN_NODE });
+cpSync(join(FIXTURES, "scheduler-app/convex"), join(app.path, "convex"), { recursive: true });
 let backend: TestBackend | undefined;
 
 afterAll(async () => {
   await backend?.kill();
+  app[Symbol.dispose]();
   rmSync(data, { recursive: true, force: true });
 });
 
@@ -28,15 +46,14 @@ interface Order {
   readonly after: number;
 }
 
-test(`CRASH4 ${KILLS} times kill -9 during ${EACH} scheduled mutations and ${EACH} scheduled actions: mutations take effect exactly once, actions at most once, and every job ends`, async () => {
+test(`CRASH4 ${KILLS} times kill -9 during ${EACH} scheduled mutations, ${EACH} actions of the default runtime and ${EACH} in Node: mutations take effect exactly once, actions at most once, and every job ends`, async () => {
   const seed = freshSeed();
   console.info(`seed ${seed}`);
   const random = new SeededRandom(seed);
   let n = 0;
   const order = (): Order => {
-    const kind = n % 2 === 0 ? "mutation" : "action";
-    const name = kind === "mutation" ? "work:note" : "work:once";
-    return { name, args: { run: "crash", tag: `${kind} ${n++}` }, after: random.below(1_500) };
+    const name = FUNCTIONS[n % FUNCTIONS.length] ?? "";
+    return { name, args: { run: "crash", tag: `${name} ${n++}` }, after: random.below(1_500) };
   };
   let acknowledged = 0;
   let unanswered = 0;
@@ -54,9 +71,9 @@ test(`CRASH4 ${KILLS} times kill -9 during ${EACH} scheduled mutations and ${EAC
       acknowledged += BATCH;
     }
   };
-  backend = await startBackend({ data, app: APP });
+  backend = await startBackend({ data, app: app.path });
   for (let round = 0; round < KILLS; round++) {
-    const scheduling = schedule(new Jobs(backend.url), (2 * EACH) / KILLS);
+    const scheduling = schedule(new Jobs(backend.url), TOTAL / KILLS);
     // At a random moment while some are scheduled, some run and some are not due: no event marks one.
     await new Promise((resolve) => setTimeout(resolve, 50 + random.below(1_200)));
     await backend.kill();
@@ -65,14 +82,19 @@ test(`CRASH4 ${KILLS} times kill -9 during ${EACH} scheduled mutations and ${EAC
   }
 
   const jobs = new Jobs(backend.url);
-  await schedule(jobs, 2 * EACH - acknowledged);
+  await schedule(jobs, TOTAL - acknowledged);
   const last = Date.now() + 1_500;
   await eventually(async () => (Date.now() > last && (await jobs.unfinished()) === 0 ? true : null));
   const all = await jobs.client.query<readonly Job[]>("jobs:jobs");
   const effects = new Map<string, number>();
-  for (const { tag } of await jobs.events("crash")) effects.set(tag, (effects.get(tag) ?? 0) + 1);
+  for (const { tag, detail } of await jobs.events("crash")) {
+    effects.set(tag, (effects.get(tag) ?? 0) + 1);
+    const where = tag.startsWith("inNode:") ? { pid: expect.any(Number) } : null;
+    expect(detail).toEqual(where);
+  }
 
-  let lost = 0;
+  const lost = new Map<string, number>();
+  const ended = new Map<string, number>();
   const wrong: unknown[] = [];
   const scheduled = new Set<string>();
   for (const { name, args, state } of all) {
@@ -80,7 +102,8 @@ test(`CRASH4 ${KILLS} times kill -9 during ${EACH} scheduled mutations and ${EAC
     const effect = effects.get(tag) ?? 0;
     scheduled.add(tag);
     const wasLost = state.kind === "failed" && state.error?.startsWith("Transient error while executing action: ");
-    if (wasLost) lost += 1;
+    if (wasLost) lost.set(name, (lost.get(name) ?? 0) + 1);
+    ended.set(name, (ended.get(name) ?? 0) + 1);
     const good =
       name === "work.js:note"
         ? state.kind === "success" && effect === 1
@@ -92,8 +115,12 @@ test(`CRASH4 ${KILLS} times kill -9 during ${EACH} scheduled mutations and ${EAC
   expect(wrong).toEqual([]);
   expect(scheduled.size).toBe(all.length);
   // What was acknowledged is there, and there is no effect without a job.
-  expect(all.length).toBeGreaterThanOrEqual(2 * EACH);
+  expect(all.length).toBeGreaterThanOrEqual(TOTAL);
   expect(all.length).toBeLessThanOrEqual(acknowledged + unanswered);
   expect([...effects.keys()].filter((tag) => !scheduled.has(tag))).toEqual([]);
-  console.info(`${all.length} jobs, ${lost} actions lost, ${unanswered} orders without an answer`);
+  // So many of each, and not all of them lost.
+  expect([...ended.keys()].toSorted()).toEqual(["inNode.js:once", "work.js:note", "work.js:once"]);
+  for (const [name, count] of ended) expect(count - (lost.get(name) ?? 0)).toBeGreaterThan(EACH / 2);
+  const losses = [...lost].map(([name, count]) => `${count} of ${name}`).join(", ");
+  console.info(`${all.length} jobs, lost: ${losses || "none"}; ${unanswered} orders without an answer`);
 });

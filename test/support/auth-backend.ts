@@ -1,5 +1,6 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { startBackend, type StartOptions, type TestBackend } from "./backend.ts";
+import { startBackend, type TestBackend } from "./backend.ts";
 import { AppCopy, convex } from "./convex-cli.ts";
 import { Issuer } from "./issuer.ts";
 import { FIXTURES } from "./paths.ts";
@@ -14,10 +15,15 @@ export class AuthBackend implements AsyncDisposable {
     this.backend = backend;
   }
 
-  static async start(options: StartOptions = {}): Promise<AuthBackend> {
+  /** `providers`: JavaScript of the app's list of providers instead of its own. */
+  static async start(providers?: (issuer: Issuer) => Promise<string>): Promise<AuthBackend> {
     const issuer = await Issuer.start();
     using app = new AppCopy(join(FIXTURES, "auth-app"));
-    const backend = await startBackend(options);
+    if (providers !== undefined) {
+      const config = `export default { providers: ${await providers(issuer)} };\n`;
+      writeFileSync(join(app.path, "convex/auth.config.ts"), config);
+    }
+    const backend = await startBackend();
     await convex(app.path, backend, ["env", "set", "ISSUER", issuer.url]);
     const { code, stderr } = await convex(app.path, backend, ["deploy", "--typecheck", "disable"]);
     if (code !== 0) throw new Error(stderr);

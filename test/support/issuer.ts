@@ -3,8 +3,15 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { exportJWK, generateKeyPair, type JWTPayload, SignJWT } from "jose";
 
-/** An identity provider on this machine: OpenID Connect at `/`, a bare key set for custom JWTs at `/keys`. */
+/**
+ * An identity provider on this machine: OpenID Connect at `/`, and at `/tenant/` under a name that ends in a slash; a
+ * bare key set for custom JWTs at `/keys`.
+ */
 export class Issuer implements AsyncDisposable {
+  /** Answers 503 to everything. */
+  down = false;
+  /** `silent`: never answers. `stalling`: never answers to the end. `garbage`: answers what is no JSON. */
+  trouble: "silent" | "stalling" | "garbage" | null = null;
   readonly #server: Server;
   readonly #keys: Awaited<ReturnType<typeof generateKeyPair>>;
   readonly #customKeys: Awaited<ReturnType<typeof generateKeyPair>>;
@@ -26,10 +33,25 @@ export class Issuer implements AsyncDisposable {
     const issuer = new Issuer(server, keys, customKeys);
     const documents: Record<string, () => Promise<object> | object> = {
       "/.well-known/openid-configuration": () => ({ issuer: issuer.url, jwks_uri: `${issuer.url}/jwks` }),
+      "/tenant/.well-known/openid-configuration": () => ({
+        issuer: `${issuer.url}/tenant/`,
+        jwks_uri: `${issuer.url}/jwks`,
+      }),
       "/jwks": async () => ({ keys: [{ ...(await exportJWK(keys.publicKey)), kid: "k1", alg: "RS256" }] }),
-      "/keys": async () => ({ keys: [{ ...(await exportJWK(customKeys.publicKey)), kid: "c1", alg: "ES256" }] }),
+      "/keys": () => issuer.customKeySet(),
     };
     server.on("request", (request, response) => {
+      if (issuer.down) {
+        response.writeHead(503).end();
+        return;
+      }
+      if (issuer.trouble !== null) {
+        if (issuer.trouble === "silent") return;
+        response.writeHead(200, { "content-type": "application/json" });
+        if (issuer.trouble === "stalling") response.write(`{ "keys": [`);
+        else response.end("<html>Out of order</html>");
+        return;
+      }
       const document = documents[request.url ?? ""];
       if (document === undefined) {
         response.writeHead(404).end();
@@ -49,6 +71,10 @@ export class Issuer implements AsyncDisposable {
     return `http://127.0.0.1:${port}`;
   }
 
+  async customKeySet(): Promise<object> {
+    return { keys: [{ ...(await exportJWK(this.#customKeys.publicKey)), kid: "c1", alg: "ES256" }] };
+  }
+
   /** For the application `"app"`, good for an hour unless the claims say otherwise. */
   token(claims: JWTPayload = {}): Promise<string> {
     const now = Math.floor(Date.now() / 1000);
@@ -57,11 +83,11 @@ export class Issuer implements AsyncDisposable {
       .sign(this.#keys.privateKey);
   }
 
-  /** Of the custom issuer `https://custom.test`. */
-  customToken(claims: JWTPayload = {}): Promise<string> {
+  /** Of the custom issuer `https://custom.test`. Null: a header without a key id. */
+  customToken(claims: JWTPayload = {}, kid: string | null = "c1"): Promise<string> {
     const now = Math.floor(Date.now() / 1000);
     return new SignJWT({ iss: "https://custom.test", sub: "user", iat: now, exp: now + 3600, ...claims })
-      .setProtectedHeader({ alg: "ES256", kid: "c1", typ: "JWT" })
+      .setProtectedHeader({ alg: "ES256", typ: "JWT", ...(kid === null ? {} : { kid }) })
       .sign(this.#customKeys.privateKey);
   }
 

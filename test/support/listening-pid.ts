@@ -21,10 +21,14 @@ function inodeOf(port: number): string {
 }
 
 function filesOf(pid: string): string[] {
-  try {
-    return readdirSync(`/proc/${pid}/fd`).map((fd) => readlinkSync(`/proc/${pid}/fd/${fd}`));
-  } catch {
-    // Ended meanwhile, or somebody else's.
-    return [];
-  }
+  // The process may have ended meanwhile, or be somebody else's; one of its files may have been closed.
+  const unless = <T>(missing: T, look: () => T): T => {
+    try {
+      return look();
+    } catch {
+      return missing;
+    }
+  };
+  const files = unless<string[]>([], () => readdirSync(`/proc/${pid}/fd`));
+  return files.map((fd) => unless("", () => readlinkSync(`/proc/${pid}/fd/${fd}`)));
 }

@@ -1,6 +1,7 @@
 import { useConvexConnectionState, useMutation, useQuery } from "convex/react";
 import { type FormEvent, useState } from "react";
 import { api } from "../convex/_generated/api";
+import { Files } from "./files";
 import { Import } from "./import";
 import { Report } from "./report";
 
@@ -26,6 +27,7 @@ export function Project({ name }: { name: string }) {
       )}
       <Import project={name} />
       <Report project={name} />
+      <Files />
     </main>
   );
 }

@@ -47,12 +47,12 @@ export function fencedOff(cause: unknown): CodedError {
 }
 
 /** E-C-11. */
-export function tooManyWrites(bytesPerSecond: number): CodedError {
+export function tooManyWrites(bytesPerSecond: number, note: string): CodedError {
   return new CodedError(
     "RateLimited",
     "TooManyWrites",
     `Too many writes per second. Your deployment is limited to ${compactBytes(bytesPerSecond)} bytes written per 1s. ` +
-      "Reduce your write rate or upgrade to a larger deployment.",
+      `Reduce your write rate or upgrade to a larger deployment.${note}`,
   );
 }
 

@@ -21,11 +21,12 @@ import {
 import { type Conflict, evictedConflict, keyConflict, restartConflict } from "./conflict.ts";
 import type { TransactionEffects, WriteRules } from "./effects.ts";
 import { committerStalled, fencedOff, outcomeUnknown, tooManyWrites } from "./errors.ts";
+import { Gathering } from "./gathering.ts";
 import { Group } from "./group.ts";
 import { GroupStore } from "./group-store.ts";
 import { IndexedWrites } from "./indexed-writes.ts";
 import type { LatestState } from "./latest-state.ts";
-import { sleep, type Timers } from "./ports.ts";
+import type { Timers } from "./ports.ts";
 import type { CommitSettings } from "./settings.ts";
 import type { TimestampOracle } from "./timestamps.ts";
 import type { TransactionReader } from "./transaction-reader.ts";
@@ -68,9 +69,6 @@ export interface GroupCommitParts {
   readonly due?: (keys: readonly IndexKey[]) => void;
 }
 
-/** A group that nobody joins for this long has gathered whom it can. */
-const GATHER_STEP_MS = 1;
-
 /**
  * Commit order of one writer, from the head it was loaded at to the moment it is fenced. Deciding is synchronous:
  * no transaction comes between the check of a read set and the write being visible to the next reader.
@@ -82,6 +80,7 @@ const GATHER_STEP_MS = 1;
 export class GroupCommit {
   readonly #parts: GroupCommitParts;
   readonly #store: GroupStore;
+  readonly #gathering: Gathering;
   /** In order. The first may be in flight; the last is open unless closed. */
   readonly #groups: Group[] = [];
   #inFlight: Group | null = null;
@@ -95,6 +94,7 @@ export class GroupCommit {
 
   constructor(parts: GroupCommitParts) {
     this.#parts = parts;
+    this.#gathering = new Gathering({ ...parts, maxMs: parts.settings.gatherMs });
     this.#store = new GroupStore(parts.persistence, parts.timers, parts.log, parts.settings);
     this.#expected = { ts: parts.head.ts, writer: parts.head.writer };
   }
@@ -214,6 +214,7 @@ export class GroupCommit {
       catalog: change,
       bytes,
     });
+    this.#gathering.joined(group);
     this.#startSending();
     return { kind: "decided", ts, durable: group.acknowledged, fate: group.fate };
   }
@@ -245,7 +246,7 @@ export class GroupCommit {
     for (;;) {
       const group = this.#groups[0];
       if (group === undefined || this.#ended !== null) break;
-      await this.#gather(group);
+      await this.#gathering.wait(group, () => this.#isFull(group) || this.#ended !== null);
       // Ended while it waited: the group has been refused with the others.
       if (this.#groups[0] !== group) break;
       this.#inFlight = group;
@@ -260,23 +261,6 @@ export class GroupCommit {
       this.#inFlight = null;
     }
     this.#sending = false;
-  }
-
-  /**
-   * One batch costs about as much as two or three mutations, whatever is in it: callers that are about to be decided
-   * are worth a moment. Without it, mutations that take turns would be stored one by one.
-   */
-  async #gather(group: Group): Promise<void> {
-    const { settings, timers, underway } = this.#parts;
-    for (
-      let waited = 0;
-      waited < settings.gatherMs && !this.#isFull(group) && underway() > 0;
-      waited += GATHER_STEP_MS
-    ) {
-      const { size } = group;
-      await sleep(timers, GATHER_STEP_MS);
-      if (group.size === size || this.#ended !== null) return;
-    }
   }
 
   #isFull(group: Group): boolean {
@@ -339,7 +323,9 @@ export class GroupCommit {
     const now = this.#parts.clock.now();
     if (now - this.#window.start >= 1000) this.#window = { start: now, bytes: 0 };
     // One transaction alone may exceed the rate, or it could never be stored.
-    if (this.#window.bytes > 0 && this.#window.bytes + bytes > limit) throw tooManyWrites(limit);
+    if (this.#window.bytes > 0 && this.#window.bytes + bytes > limit) {
+      throw tooManyWrites(limit, this.#parts.settings.writeRateNote);
+    }
     this.#window.bytes += bytes;
   }
 }

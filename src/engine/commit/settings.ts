@@ -31,6 +31,8 @@ export interface CommitSettings {
   readonly recentOutcomes: number;
   /** `null`: no limit (E-C-11). */
   readonly writeBytesPerSecond: number | null;
+  /** Follows its text. */
+  readonly writeRateNote: string;
 }
 
 export const DEFAULT_COMMIT_SETTINGS: CommitSettings = {
@@ -50,4 +52,5 @@ export const DEFAULT_COMMIT_SETTINGS: CommitSettings = {
   reserveMs: 1_000,
   recentOutcomes: 4_096,
   writeBytesPerSecond: null,
+  writeRateNote: "",
 };

@@ -30,6 +30,8 @@ export interface ActionExecution {
   readonly call: FunctionCall;
   /** What `getUserIdentity` throws: the token of an HTTP action's request was refused. */
   readonly identityError: CodedError | null;
+  /** Of an HTTP action: aborted when its client hangs up. */
+  readonly client?: AbortSignal;
   /** Depth of `runAction` nesting. */
   readonly depth: number;
   /** Parent of what it calls, in the function log. */
@@ -60,6 +62,7 @@ export class ActionCapability extends RpcTarget implements HostCapability {
   /** Lines that arrived and were not handed on yet; they keep their order. */
   #logged: Promise<void> = Promise.resolve();
   readonly #served = Promise.withResolvers<void>();
+  readonly #gone = Promise.withResolvers<boolean>();
   readonly #transactions = new Turns(CONCURRENT_TRANSACTIONS);
   #ended = false;
 
@@ -84,8 +87,18 @@ export class ActionCapability extends RpcTarget implements HostCapability {
     return this.#served.promise;
   }
 
+  disconnected(): Promise<boolean> {
+    this.#assertRunning();
+    const { client } = this.#execution;
+    const gone = (): void => this.#gone.resolve(true);
+    if (client?.aborted === true) gone();
+    client?.addEventListener("abort", gone, { once: true });
+    return this.#gone.promise;
+  }
+
   end(): void {
     this.#ended = true;
+    this.#gone.resolve(false);
   }
 
   async syscalls(batch: string): Promise<string> {

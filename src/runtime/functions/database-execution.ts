@@ -213,6 +213,10 @@ class DatabaseCapability extends RpcTarget implements HostCapability {
     return Promise.reject(new Error("Only HTTP actions have a response to finish."));
   }
 
+  disconnected(): Promise<boolean> {
+    return Promise.reject(new Error("Only HTTP actions have a client of their own."));
+  }
+
   storeBlob(): Promise<string> {
     return Promise.reject(new Error(NO_BLOBS));
   }

@@ -1,8 +1,9 @@
 import type { Committer, FunctionFailure, FunctionLogLine, FunctionOutcome } from "../../protocol/execution.ts";
 import type { FunctionCall, RequestContext } from "../../protocol/execution.ts";
 import type { Identity } from "../../protocol/identity.ts";
-import type { Invocation, InvocationResult } from "../../protocol/invocation.ts";
+import type { Invocation, InvocationResult, LogLine, ResponseHead } from "../../protocol/invocation.ts";
 import { toHex } from "../../shared/bytes.ts";
+import { unframe } from "../../shared/frame.ts";
 import { CodedError } from "../../shared/coded-error.ts";
 import type { App, ResolvedFunction } from "../code/app.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
@@ -23,6 +24,8 @@ export interface HttpActionCall {
   /** The request carried a token that was refused: `ctx.auth.getUserIdentity()` throws it, nothing else does. */
   readonly identityError: CodedError | null;
   readonly context: RequestContext;
+  /** Aborted when the client hangs up. The action goes on, and may ask. */
+  readonly client: AbortSignal;
 }
 
 export type HttpActionAnswer =
@@ -32,8 +35,14 @@ export type HttpActionAnswer =
   /** The app has no HTTP actions, or none that could answer this path. */
   | { readonly kind: "disabled" | "unrouted" };
 
-/** Of an answer of the isolate that is no response of the function's own. */
-const FAILED_BEFORE_HEAD = 599;
+/** A request as user code sees it. */
+export interface IncomingRequest {
+  readonly method: string;
+  /** Of its URL. */
+  readonly path: string;
+  /** See `Harness.serve`. */
+  readonly sent: Uint8Array<ArrayBuffer> | Request;
+}
 
 export interface HttpActionSettings {
   readonly responseBytes: number;
@@ -68,11 +77,10 @@ export class HttpActionRunner {
     this.#settings = settings;
   }
 
-  /** `request` as user code sees it. */
-  async serve(request: Request, call: HttpActionCall): Promise<HttpActionAnswer> {
+  async serve(request: IncomingRequest, call: HttpActionCall): Promise<HttpActionAnswer> {
     const deployment = await this.#deployments.current();
     const { app } = deployment;
-    const route = routeHttp(app, new URL(request.url).pathname, request.method);
+    const route = routeHttp(app, request.path, request.method);
     if (app === null || route === "disabled") return { kind: "disabled" };
     if (route === "unrouted") return { kind: "unrouted" };
     const answer = Promise.withResolvers<HttpActionAnswer>();
@@ -97,7 +105,7 @@ export class HttpActionRunner {
   async #serve(
     deployment: Deployment & { readonly app: App },
     route: HttpRoute,
-    request: Request,
+    request: IncomingRequest,
     call: HttpActionCall,
     logged: Execution,
     answer: (answer: HttpActionAnswer) => void,
@@ -116,6 +124,7 @@ export class HttpActionRunner {
       found,
       call: functionCall(route, call),
       identityError: call.identityError,
+      client: call.client,
       depth: 0,
       executionId: logged.id,
       queries: this.#queries,
@@ -141,13 +150,21 @@ export class HttpActionRunner {
     };
     try {
       const harness = await runtime.isolates.harness(deployment.app, deployment.variables, "action");
-      const served = harness.serve(JSON.stringify(invocation), request, capability);
-      const response = await Promise.race([served, deadline.expired, capability.aborted]);
-      if (response.status === FAILED_BEFORE_HEAD) {
-        fail(await this.#failure(response, deployment.app));
+      const served = harness.serve(JSON.stringify(invocation), request.sent, capability);
+      const answered = await Promise.race([served, deadline.expired, capability.aborted]);
+      if (typeof answered === "string") {
+        fail(await this.#failure(answered, deployment.app, capability));
         return;
       }
-      const body = boundedBody(response, this.#settings.responseBytes);
+      const { responseBytes } = this.#settings;
+      const response = answered instanceof Response ? answered : await receive(answered, capability);
+      const success = { status: String(response.status) };
+      if (!(answered instanceof Response) && answered.length <= responseBytes) {
+        answer({ kind: "response", response });
+        logged.completed({ ok: true, value: "null", logLines }, { success });
+        return;
+      }
+      const body = boundedBody(response, responseBytes);
       answer({ kind: "response", response: body.response });
       const end = await Promise.race([body.ended, deadline.expired, capability.aborted]).catch((error: unknown) => {
         body.cut();
@@ -155,9 +172,9 @@ export class HttpActionRunner {
       });
       // Its last lines may still be on their way.
       await Promise.race([capability.served, deadline.expired]);
-      if (end.tooLarge) onLog([responseTooLarge(this.#settings.responseBytes, runtime.clock.now(), limits.notes)]);
+      if (end.tooLarge) onLog([responseTooLarge(responseBytes, runtime.clock.now(), limits.notes)]);
       const outcome: FunctionOutcome = { ok: true, value: "null", logLines };
-      logged.completed(outcome, { success: { status: String(response.status) } });
+      logged.completed(outcome, { success });
     } catch (error) {
       if (error instanceof FunctionError) fail(error.failure);
       else if (error instanceof CodedError && error.catchable) fail(failureOf(error));
@@ -168,11 +185,26 @@ export class HttpActionRunner {
     }
   }
 
-  async #failure(response: Response, app: App): Promise<FunctionFailure> {
-    const result: InvocationResult = JSON.parse(await response.text());
+  async #failure(text: string, app: App, capability: ActionCapability): Promise<FunctionFailure> {
+    const result: InvocationResult = JSON.parse(text);
     if (result.ok !== false) throw new Error("an HTTP action without a response has failed");
+    await tell(capability, result.logs);
     return describeThrown(result.error, sourceMapsOf(this.#runtime.code, app.version));
   }
+}
+
+/** A response that came whole, with all that was printed. */
+async function receive(framed: Uint8Array<ArrayBuffer>, capability: ActionCapability): Promise<Response> {
+  const { head, bytes } = unframe(framed);
+  const { status, statusText, headers, body, logs }: ResponseHead = JSON.parse(head);
+  await tell(capability, logs);
+  void capability.finished();
+  const named = headers.map(([name, value]): [string, string] => [name, value]);
+  return new Response(body ? bytes : null, { status, statusText, headers: named });
+}
+
+async function tell(capability: ActionCapability, logs: readonly LogLine[]): Promise<void> {
+  if (logs.length > 0) await capability.log(JSON.stringify(logs));
 }
 
 function functionCall({ component }: HttpRoute, { identity, context }: HttpActionCall): FunctionCall {

@@ -26,7 +26,8 @@ const TOO_MANY_OPERATIONS =
 /** One function execution and everything that must not leak into another one in the same isolate. */
 export class Call {
   readonly invocation: Invocation;
-  readonly host: HostCapability;
+  /** Of the RPC that runs the call; of its own when the call outlives that. */
+  host: HostCapability;
   /** Query or mutation: frozen clock, seeded randomness, no network. */
   readonly deterministic: boolean;
   readonly logs: CallLog;
@@ -62,8 +63,8 @@ export class Call {
     this.host = host;
     this.deterministic = invocation.kind === "query" || invocation.kind === "mutation";
     this.memory = new MemoryAccount(invocation.limits.memoryBytes);
-    this.logs = new CallLog(invocation.limits, this.deterministic ? undefined : (lines) => host.log(lines));
-    const send = (batch: string): Promise<string> => host.syscalls(batch);
+    this.logs = new CallLog(invocation.limits, this.deterministic ? undefined : (lines) => this.host.log(lines));
+    const send = (batch: string): Promise<string> => this.host.syscalls(batch);
     if (this.deterministic) this.ordered = new OrderedSyscalls(send, () => this.wake());
     else this.#concurrent = new ConcurrentSyscalls(send, (op) => this.beginOperation(op));
   }

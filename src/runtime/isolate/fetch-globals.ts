@@ -1,5 +1,6 @@
 import { callOriginal, define, interceptConstruction, wrapMethod } from "./define.ts";
 import { actionOnly } from "./forbidden.ts";
+import { noteBody, noteWhole } from "./whole-response.ts";
 import { realFetch, RealRequest, RealResponse } from "./originals.ts";
 import { currentCall } from "./running.ts";
 
@@ -33,7 +34,7 @@ function replaceRequest(): void {
 }
 
 function replaceResponse(): void {
-  interceptConstruction("Response", RealResponse, (args) => {
+  const checked = (args: unknown[]): unknown[] => {
     const init = args[1];
     if (isObject(init) && "status" in init && init.status !== undefined) {
       const status = Number(init.status);
@@ -42,6 +43,12 @@ function replaceResponse(): void {
       }
     }
     return args;
+  };
+  interceptConstruction("Response", RealResponse, checked, (response, [body]) => noteBody(response, body));
+  wrapMethod(RealResponse, "json", (original, receiver, args) => {
+    const response = callOriginal(original, receiver, args);
+    if (response instanceof RealResponse) noteWhole(response);
+    return response;
   });
   define(RealResponse, "error", function error() {
     return new RealResponse(null, { status: 500 });

@@ -11,14 +11,13 @@ import type {
 import { analyze } from "./analyze.ts";
 import { Call } from "./call.ts";
 import { drive, type Settled } from "./drive.ts";
-import { routeRequest } from "./http-action.ts";
+import { receivedRequest, routeRequest } from "./http-action.ts";
 import { findFunction } from "./lookup.ts";
-import { RealResponse } from "./originals.ts";
+import { RealRequest, RealResponse } from "./originals.ts";
 import { newRealm } from "./realm.ts";
+import { ClientWatch } from "./request-signal.ts";
 import { thrownError, wholeText } from "./thrown-error.ts";
-
-/** Answer of `serve` when there is no response of the function's own. */
-const FAILED_BEFORE_HEAD = 599;
+import { framedResponse, wholeBody } from "./whole-response.ts";
 
 /** The newest table map seen, one per isolate: it changes only when a table is created or removed. */
 let knownTables: TableMap | undefined;
@@ -31,51 +30,66 @@ export class Harness extends WorkerEntrypoint<IsolateEnv> {
     return JSON.stringify(result);
   }
 
-  async serve(text: string, request: Request, lent: HostCapability): Promise<Response> {
-    // The stub of an argument ends with the call; the body of the response may outlive it.
-    const host = duplicate(lent);
+  async serve(
+    text: string,
+    sent: Uint8Array<ArrayBuffer> | Request,
+    host: HostCapability,
+  ): Promise<string | Uint8Array<ArrayBuffer> | Response> {
     const call = new Call(JSON.parse(text) as Invocation, host);
-    const routed = routeRequest(newRealm(), call.invocation, request);
-    if (!routed.ok) return this.#failed(call, routed.error);
+    const routed = routeRequest(newRealm(), call.invocation);
+    if (!routed.ok) return await failedBeforeHead(call, routed.error);
     call.usedNetwork = true;
-    const outcome = await drive(call, () => routed.run(request));
+    const client = new ClientWatch(call);
+    const outcome = await drive(call, () => {
+      const request = sent instanceof RealRequest ? sent : receivedRequest(sent);
+      client.watch(request);
+      return routed.run(request);
+    });
     const error = failureOf(call, outcome);
-    if (error !== undefined || outcome?.ok !== true) return this.#failed(call, error ?? thrownError(undefined));
-    return this.#stream(call, outcome.value);
+    if (error !== undefined || outcome?.ok !== true) {
+      return await failedBeforeHead(call, error ?? thrownError(undefined));
+    }
+    const response = outcome.value;
+    const body = await wholeBody(response);
+    if (body instanceof RealResponse) return this.#stream(call, body, client);
+    call.finish();
+    return framedResponse(response, body, await call.logs.finish());
   }
 
   async analyze(text: string): Promise<string> {
     return JSON.stringify(await analyze(text));
   }
 
-  async #failed(call: Call, error: ThrownError): Promise<Response> {
-    call.finish();
-    const result = await failure(call, error);
-    dispose(call.host);
-    return new RealResponse(JSON.stringify(result), {
-      status: FAILED_BEFORE_HEAD,
-      headers: { "content-type": "application/json" },
-    });
-  }
-
   /** The call lasts until the last byte of the body: what streams it may still call functions and print. */
-  async #stream(call: Call, response: Response): Promise<Response> {
+  #stream(call: Call, response: Response, client: ClientWatch): Response {
+    // The stub of an argument ends with the RPC, and this call goes on.
+    call.host = duplicate(call.host);
     const end = async (): Promise<void> => {
       call.finish();
       await call.logs.drain();
       await call.host.finished();
       dispose(call.host);
     };
-    if (response.body === null) {
-      await end();
-      return response;
-    }
-    const { readable, writable } = new TransformStream();
-    // A body that fails is the client's to notice: its stream breaks off.
-    const piped = response.body.pipeTo(writable).then(end, end);
-    this.ctx.waitUntil(piped);
+    let whole = false;
+    const { readable, writable } = new TransformStream({ flush: () => void (whole = true) });
+    const piped = response.body?.pipeTo(writable) ?? Promise.resolve();
+    const ended = piped.then(
+      async () => {
+        // A reader that cancels ends the pipe without an error.
+        if (!whole) await client.gone();
+        await end();
+      },
+      // A body that fails is the client's to notice: its stream breaks off.
+      end,
+    );
+    this.ctx.waitUntil(ended);
     return new RealResponse(readable, response);
   }
+}
+
+async function failedBeforeHead(call: Call, error: ThrownError): Promise<string> {
+  call.finish();
+  return JSON.stringify(await failure(call, error));
 }
 
 async function execute(call: Call): Promise<InvocationResult> {

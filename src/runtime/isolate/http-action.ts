@@ -1,4 +1,5 @@
-import type { Invocation, ThrownError } from "../../protocol/invocation.ts";
+import type { Invocation, RequestHead, ThrownError } from "../../protocol/invocation.ts";
+import { unframe } from "../../shared/frame.ts";
 import { isHolder } from "../../values/exported-functions.ts";
 import { findModule } from "./lookup.ts";
 import type { Realm } from "./realm.ts";
@@ -13,15 +14,26 @@ export type RoutedAction =
 const BODILESS = new Set(["GET", "HEAD", "OPTIONS"]);
 
 /** Finds the handler of a request in the router of `http.js` (`abi.md` §4.3). */
-export function routeRequest(realm: Realm, invocation: Invocation, request: Request): RoutedAction {
+export function routeRequest(realm: Realm, invocation: Invocation): RoutedAction {
   const { target } = invocation;
   const module = findModule(realm, target.module, target.path);
   if (!module.ok) return module;
   const router: unknown = Object.hasOwn(module.value, "default") ? Reflect.get(module.value, "default") : undefined;
   const mistake = routerMistake(router);
   if (mistake !== undefined || !isHolder(router)) return { ok: false, error: wholeText(mistake ?? "") };
-  const path = routedPath(invocation) ?? new URL(request.url).pathname;
-  return { ok: true, run: async (incoming) => await route(router, path, incoming) };
+  const path = routedPath(invocation);
+  return {
+    ok: true,
+    run: async (incoming) => await route(router, path ?? new URL(incoming.url).pathname, incoming),
+  };
+}
+
+/** A request that came whole. */
+export function receivedRequest(framed: Uint8Array<ArrayBuffer>): Request {
+  const { head, bytes } = unframe(framed);
+  const { url, method, headers, body } = JSON.parse(head) as RequestHead;
+  const init = { method, headers: headers.map(([name, value]): [string, string] => [name, value]), redirect: "manual" };
+  return new RealRequest(url, body ? { ...init, body: bytes } : init);
 }
 
 export function routerMistake(router: unknown): string | undefined {
@@ -59,5 +71,9 @@ async function route(router: object, path: string, request: Request): Promise<Re
 }
 
 function withoutBody(request: Request): Request {
-  return new RealRequest(request.url, { method: request.method, headers: request.headers, signal: request.signal });
+  const { url, method, headers } = request;
+  const bodiless = new RealRequest(url, { method, headers });
+  const signal = Object.getOwnPropertyDescriptor(request, "signal");
+  if (signal !== undefined) Object.defineProperty(bodiless, "signal", signal);
+  return bodiless;
 }

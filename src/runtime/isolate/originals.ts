@@ -10,6 +10,13 @@ export const RealFinalizationRegistry = FinalizationRegistry;
 export const RealWeakRef = WeakRef;
 export const RealArrayBuffer = ArrayBuffer;
 
+const readBody = Reflect.get(Response.prototype, "arrayBuffer") as (this: Response) => Promise<ArrayBuffer>;
+
+/** Whatever user code has made of the method. */
+export function realBody(response: Response): Promise<ArrayBuffer> {
+  return Reflect.apply(readBody, response, []);
+}
+
 export const realFetch = fetch.bind(globalThis);
 export const realSetTimeout = setTimeout.bind(globalThis);
 export const realClearTimeout = clearTimeout.bind(globalThis);

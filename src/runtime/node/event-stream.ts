@@ -40,6 +40,22 @@ export async function* executeEvents(body: ReadableStream<Uint8Array>): AsyncGen
   }
 }
 
+/** As `executeEvents`, of an answer that came whole because its action took no time: one read instead of a stream. */
+export async function wholeEvents(response: Response): Promise<readonly ExecuteEvent[]> {
+  let text: string;
+  try {
+    text = await response.text();
+  } catch (error) {
+    throw new BrokenStreamError("the connection was lost", { cause: error });
+  }
+  const events = text.split("\n").flatMap((line) => (line === "" || line === STARTED ? [] : [parse(line)]));
+  if (events.at(-1)?.kind !== "result") throw new BrokenStreamError("the answer ended without a result");
+  return events;
+}
+
+/** Says nothing that whoever has the whole answer doesn't know. */
+const STARTED = '{"kind":"started"}';
+
 /** One timer for a whole stream: an action's answer is a few chunks, and a timer for each would show. */
 class ChunkReader {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;

@@ -6,7 +6,7 @@ import { sourceMapsOf } from "../code/app-source-maps.ts";
 import type { ActionExecution } from "../functions/action-capability.ts";
 import { describeThrown, FunctionError, plainFailure } from "../functions/failure.ts";
 import { actionSyscalls } from "../syscalls/action-table.ts";
-import { BrokenStreamError, executeEvents } from "./event-stream.ts";
+import { BrokenStreamError, executeEvents, wholeEvents } from "./event-stream.ts";
 import type { ExecutionTokens } from "./execution-token.ts";
 import { plainLogLine, thrownError } from "./from-service.ts";
 import { type NodeService, serviceFailure } from "./node-service.ts";
@@ -77,7 +77,7 @@ export class NodeActions {
       const request = await this.#request(execution, args);
       const { response, refusal } = await this.service.post("/execute", request, overdue.signal);
       if (refusal !== null) throw serviceFailure(refusal) ?? new FunctionError(plainFailure(refusal.message));
-      return await this.#result(execution, must(response.body, "body of an answer"));
+      return await this.#result(execution, response);
     } catch (error) {
       if (overdue.signal.aborted) throw overdue.signal.reason;
       if (!(error instanceof BrokenStreamError)) throw error;
@@ -88,8 +88,11 @@ export class NodeActions {
     }
   }
 
-  async #result(execution: ActionExecution, body: ReadableStream<Uint8Array>): Promise<NodeResult> {
-    for await (const event of executeEvents(body)) {
+  async #result(execution: ActionExecution, response: Response): Promise<NodeResult> {
+    const events = response.headers.has("content-length")
+      ? await wholeEvents(response)
+      : executeEvents(must(response.body, "body of an answer"));
+    for await (const event of events) {
       switch (event.kind) {
         case "started":
         case "heartbeat":

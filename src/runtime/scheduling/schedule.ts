@@ -123,7 +123,9 @@ function displayTime(ms: number): string {
 }
 
 function argumentsOf(args: SyscallArguments): { readonly value: JsonObject; readonly size: number } {
-  const json = args.value("args") ?? {};
+  const given = args.value("args") ?? {};
+  // Early versions of the npm package send a list of one.
+  const json = Array.isArray(given) && given.length === 1 ? given[0] : given;
   const { value, size, hasCommitTs } = args.check("args", () => checkConvexJson(json));
   if (!isPlainObject(value)) throw args.invalid("args", "expected an object");
   if (hasCommitTs) throw args.invalid("args", "an unresolved commit timestamp can't be passed to a scheduled function");

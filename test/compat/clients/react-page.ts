@@ -1,7 +1,12 @@
 import "./dom.ts";
 import { ConvexProvider, ConvexReactClient } from "convex/react";
-import { createElement, type FunctionComponent } from "react";
+import { createElement, type FunctionComponent, type ReactNode } from "react";
 import { createRoot, type Root } from "react-dom/client";
+
+export interface ProviderProps {
+  readonly client: ConvexReactClient;
+  readonly children?: ReactNode;
+}
 
 /** A component on a page of its own (jsdom), under a client of its own. */
 export class ReactPage implements AsyncDisposable {
@@ -15,12 +20,18 @@ export class ReactPage implements AsyncDisposable {
     this.#root = root;
   }
 
-  static async open(url: string, component: FunctionComponent): Promise<ReactPage> {
-    const client = new ConvexReactClient(url, { skipConvexDeploymentUrlCheck: true });
+  /** `Provider` stands between the component and the client, `ConvexProvider` if nothing is said. */
+  static async open(
+    url: string,
+    component: FunctionComponent,
+    Provider: FunctionComponent<ProviderProps> = ConvexProvider,
+  ): Promise<ReactPage> {
+    const client = new ConvexReactClient(url, { skipConvexDeploymentUrlCheck: true, logger: false });
     const element = document.createElement("div");
     document.body.append(element);
-    const root = createRoot(element);
-    root.render(createElement(ConvexProvider, { client }, createElement(component)));
+    // Errors that a boundary catches are its own to tell.
+    const root = createRoot(element, { onCaughtError: () => undefined });
+    root.render(createElement(Provider, { client }, createElement(component)));
     const page = new ReactPage(client, element, root);
     await page.#until(() => element.childNodes.length > 0);
     return page;
@@ -39,6 +50,14 @@ export class ReactPage implements AsyncDisposable {
     const button = [...this.#element.querySelectorAll("button")].find(({ textContent }) => textContent === label);
     if (button === undefined) throw new Error(`there is no button "${label}" in ${this.#element.innerHTML}`);
     button.click();
+  }
+
+  /** Cuts the socket as a network would; the client opens another one. */
+  cut(): void {
+    const { sync } = this.client as unknown as {
+      readonly sync: { readonly webSocketManager: { readonly socket: { readonly ws?: WebSocket } } };
+    };
+    sync.webSocketManager.socket.ws?.close();
   }
 
   async #until(good: () => boolean): Promise<void> {

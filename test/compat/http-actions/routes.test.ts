@@ -1,4 +1,5 @@
-import { request as httpRequest } from "node:http";
+import { once } from "node:events";
+import { type IncomingMessage, request as httpRequest } from "node:http";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -140,6 +141,39 @@ describe("requests and responses", () => {
     expect(new Uint8Array(await response.arrayBuffer())).toEqual(body);
   });
 
+  test.each([200, 204, 302, 404, 503, 599])("P-H-5 the status %s is the function's own", async (status) => {
+    const [body, headers] = [status === 204 ? null : `{"ok":false}`, { location: "/elsewhere" }];
+    const asked = JSON.stringify({ status, statusText: "As Said", body, headers });
+    const response = await fetch(`${backend.siteUrl}/status`, { method: "POST", body: asked, redirect: "manual" });
+    expect([response.status, response.headers.get("location"), await response.text()]).toEqual([
+      status,
+      "/elsewhere",
+      body ?? "",
+    ]);
+  });
+
+  test.each(["text", "bytes", "buffer", "view", "blob", "stream", "clone", "copy", "subclass", "fetched"])(
+    "P-H-4 a body made as %s arrives whole",
+    async (way) => {
+      expect(await site(`/made/${way}`)).toEqual([200, "made"]);
+    },
+  );
+
+  test("P-H-4 so do long ones, and one that was read already breaks off", async () => {
+    expect(await site("/made/long")).toEqual([200, "made".repeat(100_000)]);
+    expect(await site("/made/longJson")).toEqual([200, JSON.stringify("made".repeat(100_000))]);
+    await expect(site("/consumed")).rejects.toThrow();
+  });
+
+  test("P-H-4 the type of a body is told as the platform tells it, and an empty body is one", async () => {
+    const types = async (path: string) => (await fetch(`${backend.siteUrl}${path}`)).headers.get("content-type");
+    expect(await types("/made/text")).toBe("text/plain;charset=UTF-8");
+    expect(await types("/made/bytes")).toBe(null);
+    expect(await types("/ctx")).toBe("application/json");
+    const empty = await fetch(`${backend.siteUrl}/status`, { method: "POST", body: `{"status":200,"body":""}` });
+    expect([empty.status, empty.headers.get("content-length"), await empty.text()]).toEqual([200, "0", ""]);
+  });
+
   test("P-H-4 a form with a file", async () => {
     const body = new FormData();
     body.set("name", "n");
@@ -199,6 +233,22 @@ describe("requests and responses", () => {
     await store("go on");
     await expect.poll(() => stored("ended"), { timeout: 20_000 }).toEqual(["patient"]);
     expect(await stored("begun")).toEqual(["patient"]);
+  });
+
+  test("P-H-9 a client that hangs up on a stream is known by `request.signal`, and what it sets off is done", async () => {
+    const { hostname, port } = new URL(backend.siteUrl);
+    for (let hungUp = 1; hungUp <= 10; hungUp++) {
+      const request = httpRequest({ hostname, port, path: "/until-gone", method: "POST" });
+      request.end();
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const [response] = (await once(request, "response")) as [IncomingMessage];
+      // oxlint-disable-next-line no-await-in-loop
+      await once(response, "data");
+      request.destroy();
+      // oxlint-disable-next-line no-await-in-loop
+      await expect.poll(() => stored("gone"), { timeout: 20_000 }).toEqual(Array(hungUp).fill("true"));
+    }
+    expect(await log.completion("POST /until-gone")).toMatchObject({ udfType: "HttpAction" });
   });
 
   test("E-F-8 X11 beyond 20 MiB the response is cut short, and the log says so", async () => {
@@ -274,4 +324,17 @@ test("P-H-2 the function log names method and route, status and lines", async ()
   await site("/exact/some/where");
   await log.until((entry) => entry.identifier === "POST /events" && /'stored'.*'logged'/.test(JSON.stringify(entry)));
   expect(await log.completion("GET /exact/*")).toMatchObject({ udfType: "HttpAction", success: { status: "200" } });
+});
+
+test("P-H-9 a request whose body breaks off begins nothing", async () => {
+  const before = (await stored("thrown")) as string[];
+  const { hostname, port } = new URL(backend.siteUrl);
+  const headers = { "content-length": "10" };
+  const request = httpRequest({ hostname, port, path: "/throws", method: "POST", headers });
+  request.on("error", () => undefined);
+  await new Promise((resolve) => request.write("short", resolve));
+  request.destroy();
+  await new Promise((resolve) => request.on("close", resolve));
+  await site("/throws", { method: "POST", body: "behind it" });
+  expect(((await stored("thrown")) as string[]).toSorted()).toEqual(["behind it", ...before].toSorted());
 });

@@ -4,6 +4,7 @@ import { startBackend, type TestBackend } from "../../support/backend.ts";
 import { AppCopy, convex } from "../../support/convex-cli.ts";
 import { FIXTURES } from "../../support/paths.ts";
 import { Api } from "../runtime/api.ts";
+import { WAYS } from "./ways.ts";
 
 /** Of the container, beside the deployment's own (P-E-5). */
 const HOST_VARIABLES = ["PATH", "PWD", "LANG", "NODE_PATH", "TZ", "UTC"];
@@ -44,6 +45,13 @@ test("P-E-1 a change of a variable is there in the next call, without a push; un
   }
   expect((await convex(app.path, backend, ["env", "remove", "GREETING"])).code).toBe(0);
   expect((await api.value("action", "work:variables")).greeting).toBeNull();
+});
+
+test.each(WAYS)("P-E-1 P-E-5 %s a Node action has the variables of the deployment", async (_name, way) => {
+  await set("GREETING", "by whoever");
+  const { names, greeting } = await way.value(api, "work:variables");
+  expect(greeting).toBe("by whoever");
+  expect(names).not.toContain("HOST_ONLY");
 });
 
 test("P-E-1 fifty Node actions at once all read their variable", async () => {

@@ -4,7 +4,7 @@ import { ConvexError, type Value } from "convex/values";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startBackend, type TestBackend } from "../../support/backend.ts";
-import { AppCopy } from "../../support/convex-cli.ts";
+import { AppCopy, convex } from "../../support/convex-cli.ts";
 import { FIXTURES } from "../../support/paths.ts";
 import { eventually } from "../../support/scheduled-jobs.ts";
 import { sha256 } from "../../support/stored-files.ts";
@@ -230,4 +230,30 @@ test("P-S-4 S0-20 what an action in Node scheduled runs although the action thro
   const args = { run, work: "schedulesAndThrows", args: {} };
   expect(await api.error("action", "node:there", args)).toContain("after all not");
   await eventually(async () => ((await tags(run)).includes("although it threw") ? true : null));
+});
+
+async function exports(value: string): Promise<void> {
+  const { code, stderr } = await convex(app.path, backend, ["env", "set", "EXPORTS", value]);
+  if (code !== 0) throw new Error(stderr);
+}
+
+const failureBy = (by: string, name: string) => api.error("action", by, { name, args: {} });
+
+test("E-A-2b an export that was an action when it was pushed, and is not when it is called", async () => {
+  expect(await api.value("action", "conditional:sometimes")).toBe("there");
+  for (const [value, name, text] of [
+    ["nothing", "sometimes", "Couldn't find action `sometimes` in `conditional.js`"],
+    ["a number", "sometimes", "Couldn't find action `sometimes` in `conditional.js`"],
+    ["an object", "other", "`other` wasn't registered as a Convex action in `conditional.js`"],
+  ] as const) {
+    await exports(value);
+    const path = `conditional:${name}`;
+    expect((await api.error("action", path)).trim()).toBe(text);
+    expect(await failureBy("data:relay", path)).toContain(text);
+    expect(await failureBy("node:relay", path)).toContain(text);
+    // Others of the module are there.
+    expect(await api.value("action", "conditional:always")).toBe(value);
+  }
+  await exports("everything");
+  expect(await api.value("action", "conditional:sometimes")).toBe("there");
 });

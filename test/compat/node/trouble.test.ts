@@ -57,7 +57,7 @@ function tags(run: string): Promise<readonly string[]> {
   return api.value("query", "data:tags", { run });
 }
 
-test("E-C-15 200 mutations of Node actions over a broken network take effect exactly once, and each is answered with its own result", async () => {
+test("NODE14 E-C-15 200 mutations of Node actions over a broken network take effect exactly once, and each is answered with its own result", async () => {
   const seed = freshSeed();
   console.info(`seed ${seed}`);
   const random = new SeededRandom(seed);

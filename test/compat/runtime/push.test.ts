@@ -186,6 +186,35 @@ describe("what is not", () => {
     await refused({ "convex/bad.ts": text }, `${LOADING}Failed to analyze bad.js: Uncaught Error: ${error}\n`);
   });
 
+  test.each([
+    ["args", "argument", "args: v.number() as any", "Args validator must be an object or any"],
+    [
+      "args",
+      "argument",
+      "args: { r: v.record(v.literal('x') as any, v.any()) }",
+      "Invalid validator for key `r`: Records cannot have string literal keys",
+    ],
+    [
+      "return value",
+      "return value",
+      "returns: v.record(v.number() as any, v.any())",
+      "Records can only have string keys. ",
+    ],
+  ])(
+    "P-F-3 P-I-4 a validator of %s that nothing could be checked with (%s, %s)",
+    async (name, subject, validator, text) => {
+      const source = `import { v } from "convex/values";
+import { query } from "./_generated/server";
+export const q = query({ ${validator}, handler: () => null });
+`;
+      await refused(
+        { "convex/bad.ts": source },
+        `${LOADING}Failed to analyze bad.js: Error in ${name} validator: ${text}`,
+        `See https://docs.convex.dev/functions/validation for docs on how to do ${subject} validation.`,
+      );
+    },
+  );
+
   test("E-B-18 a validator that an import cycle left undefined", async () => {
     await refused(
       {

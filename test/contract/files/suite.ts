@@ -5,6 +5,8 @@ import type { InternalId } from "../../../src/engine/names.ts";
 import { dayOf } from "../../../src/files/object-key.ts";
 
 const MIB = 1024 * 1024;
+/** More than one chunk. */
+const LARGE = "large ".repeat(50_000);
 
 let count = 0;
 /** Of a day of its own, unless one is given. */
@@ -21,7 +23,7 @@ function hash(content: string | Uint8Array): string {
   return createHash("sha256").update(content).digest("base64");
 }
 
-/** What every `FileStore` does. `size: "known"` and not take different ways through R2. */
+/** What every `FileStore` does. Small files, others of a known size, and those of an unknown one take different ways through R2. */
 export function fileStoreContract(name: string, create: () => Promise<FileStore>): void {
   const text = async (stream: ReadableStream<Uint8Array> | null): Promise<string | null> =>
     stream === null ? null : new Response(stream).text();
@@ -48,15 +50,24 @@ export function fileStoreContract(name: string, create: () => Promise<FileStore>
 
   test(`FILE8 ${name}: other bytes than announced are not stored`, async () => {
     const store = await create();
-    for (const size of [3, null]) {
+    for (const [text, size] of [
+      ["abc", 3],
+      ["abc", null],
+      [LARGE, LARGE.length],
+    ] as const) {
       const file = newFile();
-      await expect(store.put(file, body(["abc"], { size, sha256: hash("abd") }))).rejects.toThrow("Sha256 mismatch");
+      await expect(store.put(file, body([text], { size, sha256: hash("abd") }))).rejects.toThrow("Sha256 mismatch");
       expect(await store.get(file)).toBe(null);
-      expect((await store.put(file, body(["abc"], { size, sha256: hash("abc") }))).size).toBe(3);
+      expect((await store.put(file, body([text], { size, sha256: hash(text) }))).size).toBe(text.length);
     }
-    for (const size of [2, 4]) {
+    for (const [text, size] of [
+      ["abc", 2],
+      ["abc", 4],
+      [LARGE, LARGE.length - 1],
+      [LARGE, LARGE.length + 1],
+    ] as const) {
       const file = newFile();
-      await expect(store.put(file, body(["abc"], { size }))).rejects.toThrow();
+      await expect(store.put(file, body([text], { size }))).rejects.toThrow();
       expect(await store.get(file)).toBe(null);
     }
   });

@@ -22,6 +22,10 @@ const push: PushService = {
   waitForSchema: measure,
   finishPush: measure,
   reportPushCompleted: measure,
+  getConfig: measure,
+  prepareSchema: measure,
+  pushConfig: measure,
+  schemaState: measure,
 };
 
 const clock = { now: () => Date.now() };

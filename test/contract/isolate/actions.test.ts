@@ -121,9 +121,9 @@ describe("HTTP actions", () => {
   test.each([
     ["/throws", "no luck"],
     ["/text", "HTTP actions must return a Response"],
-  ])("E-D-13 %s fails before its head with 599", async (path, message) => {
+  ])("E-D-13 %s fails before its head", async (path, message) => {
     const { response } = await isolate.serve(`http://site.example${path}`);
-    expect(response.status).toBe(599);
+    expect(response.headers.get("x-form")).toBe("failed");
     expect(await response.json()).toMatchObject({ ok: false, error: { name: "Error", message } });
   });
 
@@ -132,6 +132,13 @@ describe("HTTP actions", () => {
     expect(empty.response.status).toBe(204);
     const { response } = await isolate.serve("http://site.example/get");
     expect(await response.text()).toBe("null");
+  });
+
+  test("ISO43 a short text comes back in one message, a stream does not", async () => {
+    const { response } = await isolate.serve("http://site.example/get");
+    expect([response.headers.get("x-form"), await response.text()]).toEqual(["whole", "null"]);
+    const { response: streamed } = await isolate.serve("http://site.example/stream");
+    expect([streamed.headers.get("x-form"), await streamed.text()]).toEqual([null, "0;1;2;"]);
   });
 
   test("ISO33 a body that streams may call functions and print until its end", async () => {

@@ -1,6 +1,7 @@
 /** The backend's side of an isolate, scripted: loads user modules and hands out capabilities over a toy database. */
 import { RpcTarget, WorkerEntrypoint } from "cloudflare:workers";
-import type { BlobHead, SyscallRequest, SyscallResponse } from "../../../src/protocol/invocation.ts";
+import { unframe } from "../../../src/shared/frame.ts";
+import type { BlobHead, ResponseHead, SyscallRequest, SyscallResponse } from "../../../src/protocol/invocation.ts";
 
 export interface LoadRequest {
   readonly id: string;
@@ -41,7 +42,7 @@ interface Env {
 
 interface HarnessStub {
   run(invocation: string, host: Host): Promise<string>;
-  serve(invocation: string, request: Request, host: Host): Promise<Response>;
+  serve(invocation: string, request: Request, host: Host): Promise<string | Uint8Array<ArrayBuffer> | Response>;
   analyze(request: string): Promise<string>;
 }
 
@@ -238,7 +239,7 @@ export default {
         headers,
         body: request.body,
       });
-      return await harness.serve(JSON.stringify(run.invocation), forwarded, host);
+      return asResponse(await harness.serve(JSON.stringify(run.invocation), forwarded, host), host);
     }
     const runs = body?.payload as RunRequest[];
     const reports = await Promise.all(
@@ -255,5 +256,17 @@ export default {
     return Response.json(reports);
   },
 };
+
+/** Which of its forms the answer had is said in a header. */
+function asResponse(answer: string | Uint8Array<ArrayBuffer> | Response, host: Host): Response {
+  const init = (form: string) => ({ headers: { "x-form": form } });
+  if (typeof answer === "string") return new Response(answer, init("failed"));
+  if (answer instanceof Response) return answer;
+  const { head, bytes } = unframe(answer);
+  const { status, headers, body, logs } = JSON.parse(head) as ResponseHead;
+  host.logs.push(...logs);
+  const named = [...headers, ["x-form", "whole"]].map(([name = "", value = ""]): [string, string] => [name, value]);
+  return new Response(body ? bytes : null, { status, headers: named });
+}
 
 const loaded = new Map<string, LoadRequest>();

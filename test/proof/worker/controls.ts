@@ -21,6 +21,10 @@ export interface Controls {
   readonly lives: Record<string, number>;
   /** Shards of the deployment from the next such time on, as after a change of the setting. */
   syncShards: number | null;
+  /** Answers of the Transactor to the Scheduler that get lost: it has marked the job as started or run it. */
+  loseJobAnswers: number;
+  /** Actions of the Scheduler whose connection is lost: before they start, or while they run. */
+  loseActions: readonly ("before" | "while")[];
 }
 
 export const controls: Controls = {
@@ -35,4 +39,6 @@ export const controls: Controls = {
   delivered: {},
   lives: {},
   syncShards: null,
+  loseJobAnswers: 0,
+  loseActions: [],
 };

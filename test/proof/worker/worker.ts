@@ -54,7 +54,39 @@ export { Logs } from "../../../src/compose/logs.ts";
 export { Search } from "../../../src/compose/search.ts";
 export class Scheduler extends RealScheduler {
   protected override compose(context: DurableObjectState, env: Env): SchedulerComposition {
-    return super.compose(context, instrumented(env, "transactor", "transactor"));
+    const composition = super.compose(context, instrumented(env, "transactor", "transactor"));
+    const { runJob, runAction } = composition.ports;
+    const ports: SchedulerComposition["ports"] = {
+      ...composition.ports,
+      async runJob(key, phase) {
+        const answer = await runJob(key, phase);
+        if (controls.loseJobAnswers === 0) return answer;
+        controls.loseJobAnswers -= 1;
+        throw new Error("lost by the test");
+      },
+      async runAction(key, call) {
+        const [lost, ...rest] = controls.loseActions;
+        controls.loseActions = rest;
+        const running = lost === "before" ? Promise.resolve() : runAction(key, call);
+        if (lost === undefined) return running;
+        // It goes on, and nobody hears of it.
+        context.waitUntil(running.catch(() => undefined));
+        throw new Error("lost by the test");
+      },
+    };
+    return { ...composition, ports };
+  }
+
+  evict(): void {
+    this.ctx.abort("evicted by the test");
+  }
+
+  /** What the platform promises not to do to an alarm, and what it may do. */
+  async alarmTrouble(kind: "lost" | "late" | "twice"): Promise<void> {
+    const { storage } = this.ctx;
+    if (kind === "lost") await storage.deleteAlarm();
+    if (kind === "late") await storage.setAlarm(((await storage.getAlarm()) ?? Date.now()) + 1_500);
+    if (kind === "twice") await Promise.all([this.alarm(), this.alarm(), this.alarm()]);
   }
 }
 
@@ -112,6 +144,10 @@ interface Evictable {
   getByName(name: string): { evict(): Promise<void>; sockets(): Promise<number> };
 }
 
+interface Alarmed {
+  getByName(name: string): { alarmTrouble(kind: string): Promise<void> };
+}
+
 const backends = new Map<string, Backend>();
 
 export default {
@@ -143,6 +179,9 @@ async function control(name: string, request: Request, env: Env): Promise<Respon
         .catch(() => undefined);
       return Response.json(null);
     }
+    case "alarm":
+      await (env as unknown as { SCHEDULER: Alarmed }).SCHEDULER.getByName("scheduler").alarmTrouble(String(body));
+      return Response.json(null);
     case "sockets": {
       const names = Array.from({ length: Number(body) }, (_, shard) => `sync-${shard}`);
       const { SYNC } = env as unknown as { readonly SYNC: Evictable };

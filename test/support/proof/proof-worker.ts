@@ -15,6 +15,8 @@ export interface ControlState {
   readonly faultKinds: readonly string[];
   readonly letThrough: number;
   readonly heldReads: number;
+  readonly loseJobAnswers: number;
+  readonly loseActions: readonly ("before" | "while")[];
   readonly lostPushes: Readonly<Record<string, number>>;
   readonly delivered: Readonly<Record<string, readonly number[]>>;
   readonly lives: Readonly<Record<string, number>>;
@@ -53,13 +55,18 @@ export class ProofBackend implements AsyncDisposable {
   }
 
   /** Takes the memory, and the sockets, of the only object of the binding, or of the shard. */
-  async evict(binding: "SYNC" | "TRANSACTOR", shard = 0): Promise<void> {
-    await this.#post("evict", { binding, name: binding === "SYNC" ? `sync-${shard}` : "transactor" });
+  async evict(binding: "SYNC" | "SCHEDULER" | "TRANSACTOR", shard = 0): Promise<void> {
+    await this.#post("evict", { binding, name: binding === "SYNC" ? `sync-${shard}` : binding.toLowerCase() });
   }
 
   /** Open sockets of each of the first shards. */
   async sockets(shards: number): Promise<readonly number[]> {
     return (await this.#post("sockets", shards)) as readonly number[];
+  }
+
+  /** Does something to the alarm of the Scheduler. */
+  async alarm(trouble: "lost" | "late" | "twice"): Promise<void> {
+    await this.#post("alarm", trouble);
   }
 
   async sql(statement: string): Promise<readonly Readonly<Record<string, unknown>>[]> {

@@ -334,6 +334,34 @@ describe("keys", () => {
     expect(documents.asked.length).toBe(asked);
   });
 
+  test("TOKEN2 tokens that come together ask once, for the first keys and for new ones", async () => {
+    const documents = await Documents.create();
+    const verifier = documents.verifier();
+    const all = async (token: Promise<string>) =>
+      Promise.all(Array.from({ length: 9 }, async () => verifier.verify(await token)));
+    await all(oidc());
+    expect(documents.asked).toHaveLength(2);
+    documents.oidcKeys.push({ ...(await exportJWK(otherRsa.publicKey)), kid: "rolled", alg: "RS256" });
+    documents.now += 11_000;
+    await all(oidc({ header: { kid: "rolled" }, key: otherRsa.privateKey }));
+    expect(documents.asked).toHaveLength(3);
+  });
+
+  test("TOKEN2 while the keys can't be had, unknown ones don't make us ask again and again either", async () => {
+    const documents = await Documents.create();
+    const verifier = documents.verifier();
+    await verifier.verify(await oidc());
+    documents.now += 11_000;
+    documents.answer = () => new Response("", { status: 503 });
+    const asked = documents.asked.length;
+    for (let i = 0; i < 5; i++) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other is the point
+      await expect(verifier.verify(await oidc({ header: { kid: `no${i}` } }))).rejects.toThrow("Could not verify");
+    }
+    expect(documents.asked.length).toBe(asked + 1);
+    await verifier.verify(await oidc());
+  });
+
   test("TOKEN1 Cache-Control shortens the age", async () => {
     const documents = await Documents.create();
     const keys = { keys: documents.customKeys };

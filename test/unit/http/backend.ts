@@ -85,6 +85,10 @@ class FakePush implements PushService {
   waitForSchema = (body: unknown) => this.#call("waitForSchema", body);
   finishPush = (body: unknown) => this.#call("finishPush", body);
   reportPushCompleted = (body: unknown) => this.#call("reportPushCompleted", body);
+  getConfig = (body: unknown) => this.#call("getConfig", body);
+  prepareSchema = (body: unknown) => this.#call("prepareSchema", body);
+  pushConfig = (body: unknown) => this.#call("pushConfig", body);
+  schemaState = (schemaId: string) => this.#call("schemaState", schemaId);
 
   async #call(method: string, body: unknown): Promise<unknown> {
     this.calls.push({ method, body });

@@ -10,6 +10,9 @@ const ENDPOINTS = [
   ["/api/deploy2/wait_for_schema", "waitForSchema"],
   ["/api/deploy2/finish_push", "finishPush"],
   ["/api/deploy2/report_push_completed", "reportPushCompleted"],
+  ["/api/get_config", "getConfig"],
+  ["/api/prepare_schema", "prepareSchema"],
+  ["/api/push_config", "pushConfig"],
 ] as const;
 
 /** As the CLI compresses it. */

@@ -40,6 +40,12 @@ test("SET3 any whole number in range is read back, as a string or as a JSON numb
   );
 });
 
+test("SET3 zero is taken by every setting that says what it means", () => {
+  const meaningful = Object.values(SETTINGS).filter(({ description }) => /\b0: /.test(description));
+  expect(meaningful.map(({ name }) => name)).toContain("CONVECTION_COMMIT_GATHER_MS");
+  for (const { name } of meaningful) expect(() => parseSettings({ [name]: "0" })).not.toThrow();
+});
+
 test("SET4 a changed setting is listed by its variable", () => {
   const settings = parseSettings({ CONVECTION_REDACT_ERRORS: "false", CONVECTION_USER_TIME_MS: "2000" });
   expect(settings).toMatchObject({ redactErrors: false, userTimeMs: 2000 });
