@@ -34,6 +34,8 @@ export class Call {
   readonly memory: MemoryAccount;
   readonly observed = { time: false, randomness: false };
   readonly consoleTimers = new Map<string, number>();
+  /** Globals that its code assigned to (`own-globals.ts`). */
+  readonly globals = new Map<string, unknown>();
   /** Timer id → how to cancel it. */
   readonly timers = new Map<number, () => void>();
   /** Bodies that crossed `convexJsonFromResponse`, by stream id. */

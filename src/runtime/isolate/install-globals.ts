@@ -5,6 +5,7 @@ import { installEnvironmentVariables } from "./environment-variables.ts";
 import { installFetch } from "./fetch-globals.ts";
 import { installMemoryAccounting } from "./memory-globals.ts";
 import { installOtherGlobals } from "./other-globals.ts";
+import { installOwnGlobals } from "./own-globals.ts";
 import { installRandomness } from "./random-globals.ts";
 import { installTimers } from "./timer-globals.ts";
 import { watchUnhandledRejections } from "./unhandled-rejections.ts";
@@ -21,4 +22,5 @@ export function installGlobals(): void {
   installConvexGlobal();
   installMemoryAccounting();
   installOtherGlobals();
+  installOwnGlobals();
 }

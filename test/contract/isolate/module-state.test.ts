@@ -23,3 +23,12 @@ test("ISO42 calls at the same time share nothing", async () => {
     names.map((name) => ({ first: { calls: 1, draws: 1, seen: [name], drawn: expect.any(Number) }, same: true })),
   );
 });
+
+test("CMP2 what calls at the same time assign to globals is their own", async () => {
+  const names = Array.from({ length: 10 }, (_, i) => `call${i}`);
+  const calls = names.map((name): Call => ({ kind: "action", name: "state:replaceGlobals", args: { name } }));
+  const reports = await isolate.runAll(calls);
+  expect(reports.map(({ value }) => value)).toEqual(
+    names.map((name) => ({ begin: ["object", "object", 1], later: ["undefined", "undefined", name] })),
+  );
+});
