@@ -5,7 +5,6 @@ import { installEnvironmentVariables } from "./environment-variables.ts";
 import { installFetch } from "./fetch-globals.ts";
 import { installMemoryAccounting } from "./memory-globals.ts";
 import { installOtherGlobals } from "./other-globals.ts";
-import { installOwnGlobals } from "./own-globals.ts";
 import { installRandomness } from "./random-globals.ts";
 import { installTimers } from "./timer-globals.ts";
 import { watchUnhandledRejections } from "./unhandled-rejections.ts";
@@ -22,5 +21,4 @@ export function installGlobals(): void {
   installConvexGlobal();
   installMemoryAccounting();
   installOtherGlobals();
-  installOwnGlobals();
 }

@@ -1,3 +1,5 @@
+import { mayReplaceGlobals } from "./own-global-names.ts";
+
 /**
  * The text of a user isolate's modules. Pure: runs in the backend, not in the isolate. User modules are keyed
  * `app/<path>` and `components/<definition>/<path>`, so names at the root are free for ours.
@@ -33,13 +35,18 @@ function isEntry({ key }: { readonly key: string }): boolean {
 }
 
 /** One `await import()` each, so that a module that throws does not take the others with it. */
-export function mainModule(modules: readonly { readonly key: string }[], use: Use): string {
+export function mainModule(modules: readonly ModuleSource[], use: Use): string {
   const load = use === "analysis" ? "loadModule" : "defineModule";
+  const ownGlobals = use === "calls" && modules.some(({ source }) => mayReplaceGlobals(source));
+  const names = ["Harness", load];
+  if (use === "calls") names.push("evaluateShared");
+  if (ownGlobals) names.push("installOwnGlobals");
   const imports = modules
     .filter((module) => use === "calls" || isEntry(module))
     .map(({ key }) => `await ${load}(${JSON.stringify(key)}, () => import(${JSON.stringify(`./${key}`)}));\n`);
   return [
-    `import { Harness, ${use === "analysis" ? load : `${load}, evaluateShared`} } from ${JSON.stringify(`./${HARNESS_MODULE}`)};\n`,
+    `import { ${names.join(", ")} } from ${JSON.stringify(`./${HARNESS_MODULE}`)};\n`,
+    ...(ownGlobals ? ["installOwnGlobals();\n"] : []),
     ...imports,
     ...(use === "calls" ? ["evaluateShared();\n"] : []),
     "export { Harness };\n",

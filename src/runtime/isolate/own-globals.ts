@@ -1,15 +1,12 @@
+import { OWN_GLOBALS } from "./own-global-names.ts";
 import { currentCall } from "./running.ts";
 
 /**
- * Replaced while a function runs by libraries that make code deterministic, such as `@convex-dev/workflow`. On Convex
- * each function has a global object of its own; here calls that interleave, nested ones among them, share one, so an
- * assignment holds for the call that made it. Libraries that find a setter assign and do not redefine.
+ * An assignment holds for the call that made it; what stands there now is what each call begins with. Libraries that
+ * find a setter assign and do not redefine. Only in apps that may assign: elsewhere globals stay plain properties.
  */
-const OWN = ["Math", "Date", "console", "process", "Crypto", "crypto", "CryptoKey", "SubtleCrypto"];
-
-/** Last of the globals: what stands there now is what each call begins with. */
 export function installOwnGlobals(): void {
-  for (const name of OWN) {
+  for (const name of OWN_GLOBALS) {
     let common: unknown = Reflect.get(globalThis, name);
     Object.defineProperty(globalThis, name, {
       configurable: true,
