@@ -30,7 +30,7 @@ interface Plan {
 
 /** Until V8 has compiled the hot paths, a call of ours costs twice as much; the baseline's few lines are warm at once. */
 const FULL: Plan = {
-  rounds: 9,
+  rounds: 6,
   warmUpMs: 3000,
   milliseconds: 500,
   growth: [1000, 100_000],
