@@ -7,128 +7,49 @@ const READ_ADVICE =
 
 interface LimitText {
   readonly code: string;
-  /** Read limits end a page of a paginated query instead of failing it. */
-  readonly errorClass: ErrorClass;
-  /** Follows "Too" in errors. */
+  /** Follows "Too" in errors, and begins the warning. */
   readonly excess: string;
-  /** Begins the warning. */
-  readonly approach: string;
-  /** Share of the limit from which on a warning is logged. */
-  readonly warnAt: number;
-  readonly unit: "" | " bytes";
-  readonly advice: string;
+  /** Read limits end a page of a paginated query instead of failing it. */
+  readonly isRead?: true;
+  readonly isBytes?: true;
 }
 
 const EXECUTION = "in a single function execution";
 
 const TEXTS: Readonly<Record<Metric, LimitText>> = {
-  documentsRead: {
-    code: "TooManyDocumentsRead",
-    errorClass: "PaginationLimit",
-    excess: `many documents read ${EXECUTION}`,
-    approach: `Many documents read ${EXECUTION}`,
-    warnAt: 0.8,
-    unit: "",
-    advice: `.${READ_ADVICE}`,
-  },
-  databaseQueries: {
-    code: "TooManyReads",
-    errorClass: "PaginationLimit",
-    excess: `many reads ${EXECUTION}`,
-    approach: `Many reads ${EXECUTION}`,
-    // 3072 of 4096 (`features.md` §2.0).
-    warnAt: 0.75,
-    unit: "",
-    advice: `.${READ_ADVICE}`,
-  },
-  bytesRead: {
-    code: "TooManyBytesRead",
-    errorClass: "PaginationLimit",
-    excess: `many bytes read ${EXECUTION}`,
-    approach: `Many bytes read ${EXECUTION}`,
-    warnAt: 0.8,
-    unit: " bytes",
-    advice: `.${READ_ADVICE}`,
-  },
-  documentsWritten: {
-    code: "TooManyWrites",
-    errorClass: "BadRequest",
-    excess: `many writes ${EXECUTION}`,
-    approach: `Many writes ${EXECUTION}`,
-    warnAt: 0.8,
-    unit: "",
-    advice: "",
-  },
-  bytesWritten: {
-    code: "TooManyBytesWritten",
-    errorClass: "BadRequest",
-    excess: `many bytes written ${EXECUTION}`,
-    approach: `Many bytes written ${EXECUTION}`,
-    warnAt: 0.8,
-    unit: " bytes",
-    advice: "",
-  },
-  functionsScheduled: {
-    code: "TooManyFunctionsScheduled",
-    errorClass: "BadRequest",
-    excess: "many functions scheduled by this mutation",
-    approach: "Many functions scheduled by this mutation",
-    warnAt: 0.8,
-    unit: "",
-    advice: "",
-  },
+  documentsRead: { code: "TooManyDocumentsRead", excess: `many documents read ${EXECUTION}`, isRead: true },
+  databaseQueries: { code: "TooManyReads", excess: `many reads ${EXECUTION}`, isRead: true },
+  bytesRead: { code: "TooManyBytesRead", excess: `many bytes read ${EXECUTION}`, isRead: true, isBytes: true },
+  documentsWritten: { code: "TooManyWrites", excess: `many writes ${EXECUTION}` },
+  bytesWritten: { code: "TooManyBytesWritten", excess: `many bytes written ${EXECUTION}`, isBytes: true },
+  functionsScheduled: { code: "TooManyFunctionsScheduled", excess: "many functions scheduled by this mutation" },
   scheduledFunctionArgsBytes: {
     code: "ScheduledFunctionsArgumentsTooLarge",
-    errorClass: "BadRequest",
     excess: "large total size of the arguments of scheduled functions from this mutation",
-    approach: "Large total size of the arguments of scheduled functions from this mutation",
-    warnAt: 0.8,
-    unit: " bytes",
-    advice: "",
+    isBytes: true,
   },
-  filesWritten: {
-    code: "TooManyFilesWritten",
-    errorClass: "BadRequest",
-    excess: `many files written ${EXECUTION}`,
-    approach: `Many files written ${EXECUTION}`,
-    warnAt: 0.8,
-    unit: "",
-    advice: "",
-  },
-  fileWriteBytes: {
-    code: "TooManyFileBytesWritten",
-    errorClass: "BadRequest",
-    excess: `many file bytes written ${EXECUTION}`,
-    approach: `Many file bytes written ${EXECUTION}`,
-    warnAt: 0.8,
-    unit: " bytes",
-    advice: "",
-  },
-  filesRead: {
-    code: "TooManyFilesRead",
-    errorClass: "BadRequest",
-    excess: `many files read ${EXECUTION}`,
-    approach: `Many files read ${EXECUTION}`,
-    warnAt: 0.8,
-    unit: "",
-    advice: "",
-  },
-  fileReadBytes: {
-    code: "TooManyFileBytesRead",
-    errorClass: "BadRequest",
-    excess: `many file bytes read ${EXECUTION}`,
-    approach: `Many file bytes read ${EXECUTION}`,
-    warnAt: 0.8,
-    unit: " bytes",
-    advice: "",
-  },
+  filesWritten: { code: "TooManyFilesWritten", excess: `many files written ${EXECUTION}` },
+  fileWriteBytes: { code: "TooManyFileBytesWritten", excess: `many file bytes written ${EXECUTION}`, isBytes: true },
+  filesRead: { code: "TooManyFilesRead", excess: `many files read ${EXECUTION}` },
+  fileReadBytes: { code: "TooManyFileBytesRead", excess: `many file bytes read ${EXECUTION}`, isBytes: true },
 };
+
+/** Share of the limit from which on a warning is logged: 3072 of 4096 queries (`features.md` §2.0), four fifths of the rest. */
+function warnAt(metric: Metric): number {
+  return metric === "databaseQueries" ? 0.75 : 0.8;
+}
+
+function unitOf({ isBytes }: LimitText): string {
+  return isBytes === true ? " bytes" : "";
+}
 
 /** E-F-13, E-F-14. `note` follows the text. */
 export function limitError(metric: Metric, limit: number, note = ""): CodedError {
-  const { code, errorClass, excess, unit, advice } = TEXTS[metric];
-  const amount = metric === "bytesWritten" ? formatBytesCompact(limit) : `${limit}${unit}`;
-  return new CodedError(errorClass, code, `Too ${excess} (limit: ${amount})${advice}${note}`);
+  const text = TEXTS[metric];
+  const amount = metric === "bytesWritten" ? formatBytesCompact(limit) : `${limit}${unitOf(text)}`;
+  const [errorClass, advice]: [ErrorClass, string] =
+    text.isRead === true ? ["PaginationLimit", `.${READ_ADVICE}`] : ["BadRequest", ""];
+  return new CodedError(errorClass, text.code, `Too ${text.excess} (limit: ${amount})${advice}${note}`);
 }
 
 /** A line for the function's log: level WARN, metadata code `warning:<code>`. */
@@ -141,9 +62,11 @@ export interface LimitWarning {
 export function usageWarnings(used: Readonly<Record<Metric, number>>, limits: TransactionLimits): LimitWarning[] {
   const warnings: LimitWarning[] = [];
   for (const metric of METRICS) {
-    const { code, approach, warnAt, unit, advice } = TEXTS[metric];
-    const text = approaching(approach, used[metric], limits[metric], unit, warnAt);
-    if (text !== null) warnings.push({ code, message: `${text}.${advice.slice(1)}` });
+    const text = TEXTS[metric];
+    const what = text.excess.charAt(0).toUpperCase() + text.excess.slice(1);
+    const warning = approaching(what, used[metric], limits[metric], unitOf(text), warnAt(metric));
+    const advice = text.isRead === true ? READ_ADVICE : "";
+    if (warning !== null) warnings.push({ code: text.code, message: `${warning}.${advice}` });
   }
   return warnings;
 }

@@ -1,6 +1,5 @@
 import type { Credentials } from "../auth/authorization.ts";
-import { expiry, parseAdminKey } from "../auth/authorization.ts";
-import { parseIdentityAttributes } from "../auth/identity.ts";
+import { expiry } from "../auth/authorization.ts";
 import type { FunctionOutcome } from "../protocol/execution.ts";
 import { type Identity, isPrivileged, NO_IDENTITY } from "../protocol/identity.ts";
 import {
@@ -19,7 +18,7 @@ import { decodeWireTimestamp } from "../protocol/wire-timestamp.ts";
 import { errorMessage, logLineText } from "../runtime/functions/outcome-text.ts";
 import { CodedError } from "../shared/coded-error.ts";
 import type { Clock } from "../shared/clock.ts";
-import type { JsonObject } from "../shared/json.ts";
+import { statedCredentials } from "./stated-credentials.ts";
 import { type Closing, closingFor, INTERNAL_ERROR, rejectsCredentials, retryable } from "./closing.ts";
 
 /** Mutations waiting or running, and actions running, of one socket (E-C-7b). */
@@ -380,7 +379,7 @@ export class Session {
 
   #authenticate(message: Authenticate): readonly SessionWork[] {
     if (message.baseVersion !== this.#received.identity) return this.#close(retryable("BaseVersionMismatch"));
-    const credentials = credentialsOf(message);
+    const credentials = statedCredentials(message);
     if (credentials === null) return this.#fatal("WSMessageInvalidJson: The identity to act as is not one");
     if (credentials.kind === "none") {
       this.#setIdentity(NO_IDENTITY);
@@ -520,36 +519,6 @@ const NEGATIVE_ZERO = { $float: "AAAAAAAAAIA=" };
 
 function argumentsText(args: readonly unknown[]): string {
   return JSON.stringify(args, (_, value: unknown) => (Object.is(value, -0) ? NEGATIVE_ZERO : value));
-}
-
-function credentialsOf(message: Authenticate): Credentials | null {
-  switch (message.tokenType) {
-    case "None":
-      return { kind: "none" };
-    case "User":
-      return { kind: "token", token: message.value };
-    case "Admin": {
-      const parsed = adminKeyOf(message.value);
-      if (parsed === null) return null;
-      const stated = message.impersonating ?? message.acting_as;
-      if (stated === undefined || stated === null) return parsed;
-      const identity = parseIdentityAttributes(stated);
-      return identity.ok ? { ...parsed, actingAs: identity.attributes satisfies JsonObject } : null;
-    }
-    default:
-      return message satisfies never;
-  }
-}
-
-function adminKeyOf(text: string): Extract<Credentials, { kind: "adminKey" }> | null {
-  try {
-    const parsed = parseAdminKey(text);
-    return parsed.kind === "adminKey" ? parsed : null;
-  } catch (error) {
-    // With an identity behind it that is none, as headers have it.
-    if (error instanceof CodedError) return null;
-    throw error;
-  }
 }
 
 /**

@@ -1,7 +1,7 @@
 import { brotliCompressSync } from "node:zlib";
-import { build } from "esbuild";
-import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import type { Miniflare } from "miniflare";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { bundledWorker } from "../../support/bundled-worker.ts";
 import { AdminKeys } from "../../../src/auth/admin-key.ts";
 
 const SECRET = "0123456789abcdef".repeat(4);
@@ -11,25 +11,7 @@ let url: URL;
 let admin: { authorization: string };
 
 beforeAll(async () => {
-  const bundle = await build({
-    entryPoints: [`${import.meta.dirname}/worker.ts`],
-    bundle: true,
-    write: false,
-    format: "esm",
-    target: "esnext",
-    conditions: ["workerd", "worker"],
-    external: ["node:*", "cloudflare:*"],
-  });
-  miniflare = new Miniflare(
-    convertV4MiniflareOptions({
-      modules: true,
-      script: bundle.outputFiles[0]?.text ?? "",
-      compatibilityDate: "2026-11-01",
-      compatibilityFlags: ["nodejs_compat"],
-      bindings: { SECRET },
-      port: 0,
-    }),
-  );
+  miniflare = await bundledWorker(import.meta.dirname, { bindings: { SECRET } });
   url = await miniflare.ready;
   admin = { authorization: `Convex ${await (await AdminKeys.create("convection", [SECRET])).issue()}` };
 });

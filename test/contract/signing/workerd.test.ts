@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { build } from "esbuild";
-import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import type { Miniflare } from "miniflare";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { bundledWorker } from "../../support/bundled-worker.ts";
 import { z } from "zod";
 import { sha256 } from "../../../src/signing/content-digest.ts";
 import { MemoryNonceStore } from "../../../src/signing/nonces.ts";
@@ -15,25 +15,11 @@ let miniflare: Miniflare;
 let url: URL;
 
 beforeAll(async () => {
-  const bundle = await build({
-    entryPoints: [`${import.meta.dirname}/worker.ts`],
-    bundle: true,
-    write: false,
-    format: "esm",
-    target: "esnext",
-    conditions: ["workerd", "worker"],
+  miniflare = await bundledWorker(import.meta.dirname, {
+    // What signs and verifies needs no Node APIs.
+    flags: [],
+    bindings: { KEYS: JSON.stringify([keyOf("a")]) },
   });
-  miniflare = new Miniflare(
-    convertV4MiniflareOptions({
-      modules: true,
-      script: bundle.outputFiles[0]?.text ?? "",
-      compatibilityDate: "2026-11-01",
-      // No Node APIs: what signs and verifies needs none.
-      compatibilityFlags: [],
-      bindings: { KEYS: JSON.stringify([keyOf("a")]) },
-      port: 0,
-    }),
-  );
   url = await miniflare.ready;
 });
 
