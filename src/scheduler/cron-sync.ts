@@ -1,5 +1,5 @@
 import { logBackgroundFailure } from "../shared/background-failure.ts";
-import type { SystemCall } from "../protocol/scheduling.ts";
+import type { SystemCall } from "../protocol/system-call.ts";
 import { SYNC_CRONS_OP } from "../runtime/scheduling/operations.ts";
 import type { JsonValue } from "../shared/json.ts";
 import type { Log } from "../shared/log.ts";
