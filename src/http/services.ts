@@ -13,6 +13,7 @@ import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { Random } from "../shared/random.ts";
 import type { NodeCallbackService } from "./node-callbacks.ts";
+import type { TransferService } from "./transfer.ts";
 
 /**
  * Runs functions. A failure that belongs to the developer (the function threw, does not exist, has another type,
@@ -152,6 +153,7 @@ export interface HttpServices {
   readonly shapes: ShapeService;
   readonly nodeCallbacks: NodeCallbackService;
   readonly files: FileService;
+  readonly transfers: TransferService;
   readonly adminKeys: AdminKeys;
   readonly tokens: TokenVerifier;
   /** A JWK Set: what verifies the tokens that the app signs. */
