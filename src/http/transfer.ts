@@ -2,16 +2,10 @@ import { Hono } from "hono";
 import { requireWriteAccess } from "../auth/authorization.ts";
 import { finishUploadBody, importIdBody } from "../protocol/http-bodies.ts";
 import { badRequest } from "../shared/coded-error.ts";
-import type { TransferService as Transfers } from "../transfer/transfer-service.ts";
 import { parseJson, parseShape, readBytes } from "./body.ts";
 import { adminOf } from "./credentials.ts";
 import type { HttpContext, HttpEnv } from "./hono-env.ts";
 import type { HttpServices } from "./services.ts";
-
-export type TransferService = Pick<
-  Transfers,
-  "startUpload" | "uploadPart" | "finishUpload" | "performImport" | "cancelImport"
->;
 
 /** Bytes of an answer to one part whose length is not declared. The CLI declares it. */
 const UNDECLARED_PART_BYTES = 32 * 1024 * 1024;

@@ -1,4 +1,4 @@
-import type { TransferService } from "../../src/http/transfer.ts";
+import type { TransferService } from "../../src/http/services.ts";
 
 /** For tests that neither import nor export. */
 export const NO_TRANSFERS: TransferService = {
