@@ -13,7 +13,7 @@ import { FunctionServer } from "../sync/function-server.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
 import { composeTokens } from "./auth.ts";
 import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
-import { composeNodeCallbacks } from "./node-actions.ts";
+import { composeNodeCallbacks } from "./node-callbacks.ts";
 import { wakeFileSweeper } from "./file-sweeper.ts";
 import { composeFileService, composeUploads } from "./files.ts";
 import { composeSystem } from "./system-functions.ts";
@@ -47,12 +47,12 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
   const scheduler = schedulerClient(bindings);
   keepAlive(scheduler.wake());
   keepAlive(wakeFileSweeper(bindings));
-  const { settings, identity, persistence, runtime, loader, logs } = core;
+  const { settings, identity, persistence, runtime, nodeActions, loader, logs } = core;
   const deployments = new Deployments({ persistence, loader, clock, leaseMs: settings.codeLeaseMs });
   const transactor = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME), logs);
   const queries = new QueryRunner(runtime, deployments, persistence, composeReadMemory(core));
   const uploads = composeUploads(core.files, settings, transactor);
-  const actions = new ActionRunner(runtime, deployments, queries, transactor, uploads);
+  const actions = new ActionRunner(runtime, nodeActions, deployments, queries, transactor, uploads);
   const system = composeSystem(core, deployments);
   const functions = new SystemRouting(new Functions(deployments, queries, actions, transactor), system);
   const ports = deployPorts(core, bindings.LOADER, transactor, {

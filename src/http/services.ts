@@ -1,3 +1,7 @@
+import type { NodeSyscallRequest } from "../protocol/node-actions.ts";
+import type { SyscallResponse } from "../protocol/invocation.ts";
+import type { SigningKeys } from "../signing/keys.ts";
+import type { NonceStore } from "../signing/nonces.ts";
 import type { AdminKeys } from "../auth/admin-key.ts";
 import type { TokenVerifier } from "../auth/token-verifier.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
@@ -12,7 +16,6 @@ import type { TestFunctionCall } from "../runtime/functions/test-function.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { Random } from "../shared/random.ts";
-import type { NodeCallbackService } from "./node-callbacks.ts";
 
 /**
  * Runs functions. A failure that belongs to the developer (the function threw, does not exist, has another type,
@@ -97,6 +100,18 @@ export interface SocketClient {
   readonly userAgent: string | null;
   /** Whether it puts Transitions together from chunks. */
   readonly chunks: boolean;
+}
+
+/** What the Node service may ask for. Everything is signed; operations carry the token of their execution besides. */
+export interface NodeCallbackService {
+  keys(): Promise<SigningKeys>;
+  readonly nonces: NonceStore;
+  readonly clockSkewMs: number;
+  readonly bodyBytes: number;
+  /** Zip of Node code by its hash, null when it is unknown. */
+  package(hash: string): Promise<ArrayBuffer | null>;
+  /** Throws `CodedError` for what another attempt may cure, and without a valid token (E-G-8). */
+  syscall(request: NodeSyscallRequest): Promise<SyscallResponse>;
 }
 
 /** Stored files by their URLs. */

@@ -4,14 +4,16 @@ import { toHex } from "../../shared/bytes.ts";
 import type { Committer, FunctionCall, FunctionLogLine, FunctionOutcome } from "../../protocol/execution.ts";
 import type { Invocation, InvocationResult, LogLine } from "../../protocol/invocation.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
-import type { CurrentDeployment } from "../code/deployments.ts";
-import { ActionCapability, type ActionExecution } from "./action-capability.ts";
+import type { Deployments } from "../code/deployments.ts";
+import type { ActionExecution } from "./action-execution.ts";
+import { ActionCapability } from "./action-capability.ts";
 import type { FileUploads } from "../files/runtime-files.ts";
 import { checkArguments, checkReturnValue } from "./arguments.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { Execution } from "./execution.ts";
 import { describeThrown, failureOf, FunctionError } from "./failure.ts";
 import { withStacks } from "./log-lines.ts";
+import type { NodeActions } from "../node/node-actions.ts";
 import type { QueryRunner } from "./query-runner.ts";
 import { resolveFunction } from "./resolve.ts";
 import { withinRpcSize } from "./rpc-size.ts";
@@ -24,19 +26,22 @@ import { sizeWarnings } from "./warnings.ts";
  */
 export class ActionRunner {
   readonly #runtime: RuntimeEnvironment;
-  readonly #deployments: CurrentDeployment;
+  readonly #nodeActions: NodeActions;
+  readonly #deployments: Deployments;
   readonly #queries: QueryRunner;
   readonly #committer: Committer;
   readonly #uploads: FileUploads;
 
   constructor(
     runtime: RuntimeEnvironment,
-    deployments: CurrentDeployment,
+    nodeActions: NodeActions,
+    deployments: Deployments,
     queries: QueryRunner,
     committer: Committer,
     uploads: FileUploads,
   ) {
     this.#runtime = runtime;
+    this.#nodeActions = nodeActions;
     this.#deployments = deployments;
     this.#queries = queries;
     this.#committer = committer;
@@ -92,7 +97,8 @@ export class ActionRunner {
   }
 
   async #executeInNode(execution: ActionExecution, logLines: FunctionLogLine[]): Promise<FunctionOutcome> {
-    const { nodeActions, limits } = this.#runtime;
+    const nodeActions = this.#nodeActions;
+    const { limits } = this.#runtime;
     const { found, call, deployment } = execution;
     nodeActions.checkArgumentSize(call.args);
     const args = await this.#withTables(deployment.catalog, (catalog) =>
