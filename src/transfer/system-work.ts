@@ -4,6 +4,7 @@ import type { InternalId, TableId } from "../engine/names.ts";
 import type { TableRow } from "../engine/persistence.ts";
 import { isSystemTable } from "../engine/tables.ts";
 import type { SystemContext, SystemMutation } from "../runtime/scheduling/job-table.ts";
+import { badRequest } from "../shared/coded-error.ts";
 import type { JsonObject, JsonValue } from "../shared/json.ts";
 import { encodeDocumentId, tryDecodeDocumentId } from "../values/document-id.ts";
 import { enforceSchema } from "../values/enforce-schema.ts";
@@ -18,7 +19,8 @@ import {
   isOver,
 } from "./import-document.ts";
 import { importError } from "./import-error.ts";
-import { CHANGE_IMPORT_OP, CREATE_IMPORT_OP, WRITE_ROWS_OP } from "./operations.ts";
+import { EXPORTS_TABLE, exportDocument, exportState, isExportOver } from "./export-document.ts";
+import { CHANGE_EXPORT_OP, CHANGE_IMPORT_OP, CREATE_EXPORT_OP, CREATE_IMPORT_OP, WRITE_ROWS_OP } from "./operations.ts";
 import { importNotFound } from "./import-not-found.ts";
 
 /** Imports that are over are kept until so many came after them. */
@@ -169,11 +171,40 @@ async function replaceImport(
   return document;
 }
 
+const createExportArgs = z.object({ includeStorage: z.boolean() });
+
+const changeExportArgs = z.object({ exportId: z.string(), to: exportState.nullable() });
+
+/** The id of the new export. There is one at a time. */
+const createExport = mutation(createExportArgs, async ({ transaction }, { includeStorage }) => {
+  const table = transaction.systemTable("", EXPORTS_TABLE);
+  const earlier = (await allDocuments(transaction, table)).map(({ document }) => exportDocument.parse(document));
+  if (earlier.some((document) => !isExportOver(document))) {
+    throw badRequest("ExportInProgress", "There is already an export requested or in progress.");
+  }
+  return transaction.system.insert(table, { includeStorage, state: "requested" });
+});
+
+/** `null` forgets it. */
+const changeExport = mutation(changeExportArgs, async ({ transaction }, { exportId, to }) => {
+  const table = transaction.systemTable("", EXPORTS_TABLE);
+  const decoded = tryDecodeDocumentId(exportId);
+  if (decoded === null || decoded.tableNumber !== table.number) throw new Error(`${exportId} is not an export`);
+  const id = decoded.internalId as InternalId; // Hex of 16 bytes.
+  const document = await transaction.system.get(table, id);
+  if (document === null) return null;
+  const { _id, _creationTime, includeStorage } = exportDocument.parse(document);
+  await transaction.system.replace(table, id, to === null ? null : { _id, _creationTime, includeStorage, ...to });
+  return null;
+});
+
 /** What the Transactor does for imports and exports. */
 export const TRANSFER_WORK: Readonly<Record<string, SystemMutation>> = {
   [CREATE_IMPORT_OP]: create,
   [CHANGE_IMPORT_OP]: change,
   [WRITE_ROWS_OP]: writeRows,
+  [CREATE_EXPORT_OP]: createExport,
+  [CHANGE_EXPORT_OP]: changeExport,
 };
 
 function mutation<Schema extends z.ZodType>(
