@@ -1,4 +1,5 @@
 import { CodedError } from "../../shared/coded-error.ts";
+import type { Catalog } from "../../engine/catalog.ts";
 import { toHex } from "../../shared/bytes.ts";
 import type { Committer, FunctionCall, FunctionLogLine, FunctionOutcome } from "../../protocol/execution.ts";
 import type { Invocation, InvocationResult, LogLine } from "../../protocol/invocation.ts";
@@ -100,7 +101,9 @@ export class ActionRunner {
     const { limits } = this.#runtime;
     const { found, call, deployment } = execution;
     nodeActions.checkArgumentSize(call.args);
-    const args = checkArguments(found, call.args, deployment.catalog, limits, "refused");
+    const args = await this.#withTables(deployment.catalog, (catalog) =>
+      checkArguments(found, call.args, catalog, limits, "refused"),
+    );
     const result = await nodeActions.run(execution, args);
     if (!result.ok) return { ok: false, error: result.error, logLines };
     return this.#checked(execution, result.value, nodeActions.limits, logLines);
@@ -110,7 +113,9 @@ export class ActionRunner {
     const runtime = this.#runtime;
     const { limits } = runtime;
     const { deployment, found, call } = execution;
-    const args = checkArguments(found, call.args, deployment.catalog, limits, "refused");
+    const args = await this.#withTables(deployment.catalog, (catalog) =>
+      checkArguments(found, call.args, catalog, limits, "refused"),
+    );
     const invocation: Invocation = {
       kind: "action",
       target: found.target,
@@ -154,17 +159,33 @@ export class ActionRunner {
   }
 
   /** `argumentBytes` is where the runtime's arguments end: large ones are warned of. */
-  #checked(
+  async #checked(
     { found, call, deployment }: ActionExecution,
     value: string,
     { argumentBytes }: { readonly argumentBytes: number },
     logLines: FunctionLogLine[],
-  ): FunctionOutcome {
+  ): Promise<FunctionOutcome> {
     const { clock, limits } = this.#runtime;
     const bounds = { ...limits, argumentBytes };
     logLines.push(...sizeWarnings("action", call.args.length, value.length, bounds, clock.now()));
-    checkReturnValue(found, value, deployment.catalog, limits);
+    await this.#withTables(deployment.catalog, (catalog) => checkReturnValue(found, value, catalog, limits));
     return { ok: true, value, logLines };
+  }
+
+  /**
+   * A check of a value, which fails when it has an id of a table that `catalog` doesn't know. The first document of a
+   * table makes the table: what is refused is checked once more against the tables of now.
+   */
+  async #withTables<T>(catalog: Catalog, check: (catalog: Catalog) => T): Promise<T> {
+    try {
+      return check(catalog);
+    } catch (error) {
+      if (!(error instanceof FunctionError)) throw error;
+      this.#deployments.expire();
+      const { catalog: newest } = await this.#deployments.current();
+      if (newest.ts === catalog.ts) throw error;
+      return check(newest);
+    }
   }
 }
 
