@@ -17,6 +17,7 @@ import { nodeCallbackRoutes } from "./node-callbacks.ts";
 import { syncRoutes } from "./sync-upgrade.ts";
 import { testFunctionRoutes } from "./test-function.ts";
 import { toolRoutes } from "./tools.ts";
+import { transferRoutes } from "./transfer.ts";
 import { RememberedRoutes } from "./remembered-routes.ts";
 import { requestIdOf } from "./request-context.ts";
 import type { HttpServices } from "./services.ts";
@@ -56,6 +57,7 @@ export function createApp(services: HttpServices): Hono<HttpEnv> {
     ["/api", jobRoutes(services)],
     ["/api", logRoutes(services)],
     ["/api", testFunctionRoutes(services)],
+    ["/api", transferRoutes(services)],
     ["/api", toolRoutes(services)],
     ["/api/node", nodeCallbackRoutes(services)],
     ["/api", syncRoutes(services)],

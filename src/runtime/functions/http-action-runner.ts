@@ -10,14 +10,14 @@ import type { App, ResolvedFunction } from "../code/app.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
 import type { CurrentDeployment, Deployment } from "../code/deployments.ts";
 import type { FileUploads } from "../files/runtime-files.ts";
-import { ActionCapability, type ActionExecution } from "./action-capability.ts";
+import type { ActionExecution, ActionQueries } from "./action-execution.ts";
+import { ActionCapability } from "./action-capability.ts";
 import type { ActionRunner } from "./action-runner.ts";
 import { boundedBody } from "./bounded-body.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { Execution } from "./execution.ts";
 import { describeThrown, failureOf, FunctionError } from "./failure.ts";
 import { HTTP_MODULE, type HttpRoute, routeHttp } from "./http-routing.ts";
-import type { QueryRunner } from "./query-runner.ts";
 import { timeLimit } from "./time-limit.ts";
 
 export interface HttpActionCall {
@@ -57,7 +57,7 @@ export interface HttpActionSettings {
 export class HttpActionRunner {
   readonly #runtime: RuntimeEnvironment;
   readonly #deployments: CurrentDeployment;
-  readonly #queries: QueryRunner;
+  readonly #queries: ActionQueries;
   readonly #actions: ActionRunner;
   readonly #committer: Committer;
   readonly #uploads: FileUploads;

@@ -10,7 +10,7 @@ import {
   newDocumentMismatch,
 } from "../../../src/values/enforce-schema.ts";
 import { SCHEMA_LIMITS } from "../../../src/values/limits.ts";
-import { parseSchema } from "../../../src/values/schema.ts";
+import { parseSchema } from "../../../src/values/parse-schema.ts";
 import { tableDeletionError } from "../../../src/values/schema-references.ts";
 import { id, json, tables } from "./validator-arbitraries.ts";
 
