@@ -18,6 +18,7 @@ import { wakeFileSweeper } from "./file-sweeper.ts";
 import { composeFileService, composeUploads } from "./files.ts";
 import { composeSystem } from "./system-functions.ts";
 import { composeSockets } from "./sockets.ts";
+import { composeTransferService, wakeTransfers } from "./transfers.ts";
 import { composeTestFunctions } from "./test-functions.ts";
 import { composePush, deployPorts } from "./push.ts";
 import { composeReadMemory } from "./read-memory.ts";
@@ -47,6 +48,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
   const scheduler = schedulerClient(bindings);
   keepAlive(scheduler.wake());
   keepAlive(wakeFileSweeper(bindings));
+  keepAlive(wakeTransfers(bindings));
   const { settings, identity, persistence, runtime, nodeActions, loader, logs } = core;
   const deployments = new Deployments({ persistence, loader, clock, leaseMs: settings.codeLeaseMs });
   const transactor = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME), logs);
@@ -77,6 +79,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
     shapes: system,
     nodeCallbacks: composeNodeCallbacks(core, deployments, { queries, actions, committer: transactor, uploads }),
     files: composeFileService(core.files, uploads, deployments, queries),
+    transfers: composeTransferService(bindings, transactor),
     ...composePush(ports),
     jobs: { cancel: (component, id) => cancelJob(transactor, component, id) },
     logs,

@@ -16,6 +16,7 @@ import type { TestFunctionCall } from "../runtime/functions/test-function.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { Random } from "../shared/random.ts";
+import type { TransferService as Transfers } from "../transfer/transfer-service.ts";
 
 /**
  * Runs functions. A failure that belongs to the developer (the function threw, does not exist, has another type,
@@ -120,6 +121,12 @@ export interface FileService {
   readonly downloads: Pick<Downloads, "find" | "open" | "openPart">;
 }
 
+/** Imports and exports of data. */
+export type TransferService = Pick<
+  Transfers,
+  "startUpload" | "uploadPart" | "finishUpload" | "performImport" | "cancelImport"
+>;
+
 export interface HttpSettings {
   readonly instanceName: string;
   /** Version of this backend, as `/version` tells it. */
@@ -167,6 +174,7 @@ export interface HttpServices {
   readonly shapes: ShapeService;
   readonly nodeCallbacks: NodeCallbackService;
   readonly files: FileService;
+  readonly transfers: TransferService;
   readonly adminKeys: AdminKeys;
   readonly tokens: TokenVerifier;
   /** A JWK Set: what verifies the tokens that the app signs. */

@@ -4,10 +4,7 @@ import { adminOf } from "./credentials.ts";
 import type { HttpEnv } from "./hono-env.ts";
 import type { HttpServices } from "./services.ts";
 
-const MISSING = [
-  ["/import/*", "Importing data"],
-  ["/export/*", "Exporting data"],
-] as const;
+const MISSING = [["/export/*", "Exporting data"]] as const;
 
 /**
  * Under `/api`: what tools ask besides the CLI. The last two stand in for the account service of the hosted product,
