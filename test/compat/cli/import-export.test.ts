@@ -280,6 +280,20 @@ describe("snapshots", () => {
     expect(entries.filter((entry) => entry.startsWith("_storage"))).toEqual([]);
   });
 
+  test("P-X-1 XFER4 a second export beside one that runs is refused", async () => {
+    const request = async () => {
+      const headers = { authorization: `Convex ${backend.adminKey}` };
+      const response = await fetch(`${backend.url}/api/export/request/zip`, { method: "POST", headers });
+      return response.ok ? "requested" : ((await response.json()) as { code: string }).code;
+    };
+    // The first one may be done before the second one comes.
+    for (let seen: string[] = []; !seen.includes("ExportInProgress");) {
+      seen = await Promise.all([request(), request(), request()]);
+      expect(["requested", "ExportInProgress"]).toEqual(expect.arrayContaining(seen));
+    }
+    for (let last = "ExportInProgress"; last === "ExportInProgress";) last = await request();
+  });
+
   test("P-X-2 --replace-all empties the tables that the file does not name", async () => {
     zip("one.zip", { "people/documents.jsonl": [{ name: "only" }] });
     await good("import", "--replace-all", "--yes", "one.zip");
