@@ -1,6 +1,6 @@
 import inspect from "object-inspect";
 import type { LogLevel, LogLine } from "../../protocol/invocation.ts";
-import { cutUtf8, utf8Length } from "../../values/utf8.ts";
+import { cutMessages } from "../../values/cut-messages.ts";
 import { define } from "./define.ts";
 import { importingModule, logImport } from "./import-phase.ts";
 import { wallClock } from "./originals.ts";
@@ -22,26 +22,10 @@ function print(level: LogLevel, messages: readonly string[], stack?: string): vo
   else if (importingModule() !== undefined) logImport(logLine(level, messages, IMPORT_LINE_BYTES));
 }
 
-/** Cuts over the concatenation of the messages, at a character boundary. */
 export function logLine(level: LogLevel, messages: readonly string[], maxBytes: number): LogLine {
-  const kept: string[] = [];
-  let left = maxBytes;
-  let isTruncated = false;
-  for (const message of messages) {
-    const bytes = utf8Length(message);
-    if (bytes <= left) {
-      kept.push(message);
-      left -= bytes;
-      continue;
-    }
-    kept.push(cutUtf8(message, left));
-    isTruncated = true;
-    break;
-  }
-  return { level, messages: kept, isTruncated, timestamp: wallClock() };
+  return { level, ...cutMessages(messages, maxBytes), timestamp: wallClock() };
 }
 
-/** The longest beginning of `text` that takes at most `maxBytes` bytes of UTF-8. */
 /** Frames of the caller of `console.trace`. */
 function callerStack(): string {
   const lines = (new Error("trace").stack ?? "").split("\n");
