@@ -8,6 +8,7 @@ export { ScheduledActions, Scheduler } from "./compose/scheduler.ts";
 export { Sync, SyncWork } from "./compose/sync.ts";
 export { Search } from "./compose/search.ts";
 export { Transactor } from "./compose/transactor.ts";
+export { Transfers } from "./compose/transfers.ts";
 
 export default {
   async fetch(request: Request, bindings: Bindings, context: ExecutionContext): Promise<Response> {

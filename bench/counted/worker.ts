@@ -1,7 +1,7 @@
 import type { Bindings } from "../../src/compose/environment.ts";
 import backend, { Scheduler as RealScheduler, Transactor as RealTransactor } from "../../src/worker.ts";
 
-export { FileSweeper, Logs, ScheduledActions, Search, Sync, SyncWork } from "../../src/worker.ts";
+export { FileSweeper, Logs, ScheduledActions, Search, Sync, SyncWork, Transfers } from "../../src/worker.ts";
 import { newCosts, type Costs } from "./costs.ts";
 
 /**

@@ -137,6 +137,7 @@ function newRuntime(options: BackendOptions): Miniflare {
               durableObjects: {
                 TRANSACTOR: { className: "Transactor", useSQLite: true },
                 FILE_SWEEPER: { className: "FileSweeper", useSQLite: true },
+                TRANSFERS: { className: "Transfers", useSQLite: true },
                 SCHEDULER: { className: "Scheduler", useSQLite: true },
                 SYNC: { className: "Sync", useSQLite: true },
                 SEARCH: { className: "Search", useSQLite: true },

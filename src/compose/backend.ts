@@ -13,11 +13,12 @@ import { FunctionServer } from "../sync/function-server.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
 import { composeTokens } from "./auth.ts";
 import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
-import { composeNodeCallbacks } from "./node-actions.ts";
+import { composeNodeCallbacks } from "./node-callbacks.ts";
 import { wakeFileSweeper } from "./file-sweeper.ts";
 import { composeFileService, composeUploads } from "./files.ts";
 import { composeSystem } from "./system-functions.ts";
 import { composeSockets } from "./sockets.ts";
+import { composeTransferService, wakeTransfers } from "./transfers.ts";
 import { composeTestFunctions } from "./test-functions.ts";
 import { composePush, deployPorts } from "./push.ts";
 import { composeReadMemory } from "./read-memory.ts";
@@ -47,12 +48,13 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
   const scheduler = schedulerClient(bindings);
   keepAlive(scheduler.wake());
   keepAlive(wakeFileSweeper(bindings));
-  const { settings, identity, persistence, runtime, loader, logs } = core;
+  keepAlive(wakeTransfers(bindings));
+  const { settings, identity, persistence, runtime, nodeActions, loader, logs } = core;
   const deployments = new Deployments({ persistence, loader, clock, leaseMs: settings.codeLeaseMs });
   const transactor = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME), logs);
   const queries = new QueryRunner(runtime, deployments, persistence, composeReadMemory(core));
   const uploads = composeUploads(core.files, settings, transactor);
-  const actions = new ActionRunner(runtime, deployments, queries, transactor, uploads);
+  const actions = new ActionRunner(runtime, nodeActions, deployments, queries, transactor, uploads);
   const system = composeSystem(core, deployments);
   const functions = new SystemRouting(new Functions(deployments, queries, actions, transactor), system);
   const ports = deployPorts(core, bindings.LOADER, transactor, {
@@ -77,6 +79,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
     shapes: system,
     nodeCallbacks: composeNodeCallbacks(core, deployments, { queries, actions, committer: transactor, uploads }),
     files: composeFileService(core.files, uploads, deployments, queries),
+    transfers: composeTransferService(bindings, transactor, queries),
     ...composePush(ports),
     jobs: { cancel: (component, id) => cancelJob(transactor, component, id) },
     logs,

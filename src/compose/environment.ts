@@ -15,6 +15,8 @@ export interface Bindings {
   readonly TRANSACTOR: TransactorNamespace;
   /** Removes bytes that no file has. */
   readonly FILE_SWEEPER: { getByName(name: string): { wake(): Promise<void> } };
+  /** Imports and exports. */
+  readonly TRANSFERS: { getByName(name: string): { start(): Promise<void>; wake(): Promise<void> } };
   readonly SCHEDULER: { getByName(name: string): SchedulerStub };
   /** Function log. */
   readonly LOGS: { getByName(name: string): LogsStub };
@@ -42,6 +44,7 @@ export interface SyncStub {
 export const TRANSACTOR_NAME = "transactor";
 export const SCHEDULER_NAME = "scheduler";
 export const FILE_SWEEPER_NAME = "file-sweeper";
+export const TRANSFERS_NAME = "transfers";
 export const LOGS_NAME = "logs";
 
 export function syncName(shard: number): string {

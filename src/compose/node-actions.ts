@@ -2,24 +2,13 @@ import type { Deployment as DeploymentIdentity } from "../protocol/deployment.ts
 import type { LimitNotes, Settings } from "../protocol/settings.ts";
 import { ExecutionTokens } from "../runtime/node/execution-token.ts";
 import { NodeActions } from "../runtime/node/node-actions.ts";
-import { NodeCallbacks } from "../runtime/node/node-callbacks.ts";
 import { NodeService } from "../runtime/node/node-service.ts";
-import type { CurrentDeployment } from "../runtime/code/deployments.ts";
 import { SealedText } from "../runtime/sealed-text.ts";
 import { MasterSecret } from "../runtime/secret.ts";
-import type { NodeCallbackService } from "../http/node-callbacks.ts";
-import { MemoryNonceStore } from "../signing/nonces.ts";
-import type { Core } from "./runtime.ts";
 import { clock, log, random } from "./system.ts";
 
 /** Of all lines of one action together (`abi.md` §6.5), in characters. */
 const LOG_CHARACTERS = 1_048_576;
-
-/** Kept for two minutes each; a Worker isolate answers fewer requests in that time. */
-const NONCES = 400_000;
-
-/** Arguments of a call within a JSON text within a JSON text: quotes and backslashes may double twice. */
-const ESCAPED = 4;
 
 export function composeNodeActions(
   settings: Settings,
@@ -57,21 +46,4 @@ export function composeNodeActions(
   };
   const tokens = new ExecutionTokens([seal(present), ...previous.map(seal)], clock);
   return new NodeActions(service, limits, tokens, log);
-}
-
-export function composeNodeCallbacks(
-  { runtime, code, settings }: Core,
-  deployments: CurrentDeployment,
-  callees: ConstructorParameters<typeof NodeCallbacks>[2],
-): NodeCallbackService {
-  const { nodeActions } = runtime;
-  const callbacks = new NodeCallbacks(runtime, deployments, callees, nodeActions.tokens);
-  return {
-    keys: () => nodeActions.service.keys(),
-    nonces: new MemoryNonceStore(NONCES),
-    clockSkewMs: settings.nodeClockSkewMs,
-    bodyBytes: settings.argsBytes * ESCAPED,
-    package: (hash) => code.package(hash),
-    syscall: (request) => callbacks.syscall(request),
-  };
 }

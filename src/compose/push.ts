@@ -12,7 +12,7 @@ import { ServiceNodeAnalyzer } from "../runtime/node/node-analyzer.ts";
 import { isJsonObject } from "../shared/json.ts";
 import { checkDocument } from "../values/enforce-schema.ts";
 import { checkVariables } from "../values/environment-variable.ts";
-import { parseSchema } from "../values/schema.ts";
+import { parseSchema } from "../values/parse-schema.ts";
 import type { TransactorClient } from "../transactor/transactor-client.ts";
 import { type Core, schemaLimits } from "./runtime.ts";
 import { clock, log, pause, random } from "./system.ts";
@@ -69,8 +69,7 @@ export function deployPorts(
   };
 }
 
-function nodeAnalyzer({ runtime, settings }: Core): NodeAnalyzer | null {
-  const { service } = runtime.nodeActions;
+function nodeAnalyzer({ nodeActions: { service }, settings }: Core): NodeAnalyzer | null {
   return service.configured ? new ServiceNodeAnalyzer(service, settings.nodeAnalyzeTimeMs) : null;
 }
 

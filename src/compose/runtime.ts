@@ -23,6 +23,7 @@ import { SealedCursors } from "../runtime/cursors.ts";
 import type { RuntimeEnvironment } from "../runtime/functions/environment.ts";
 import { JwtSigner } from "../runtime/functions/jwt-signer.ts";
 import type { FunctionHandles } from "../runtime/functions/reference.ts";
+import type { NodeActions } from "../runtime/node/node-actions.ts";
 import { SealedText } from "../runtime/sealed-text.ts";
 import { MasterSecret } from "../runtime/secret.ts";
 import { SearchClient } from "../search/search-client.ts";
@@ -44,6 +45,7 @@ export interface Core {
   readonly cipher: EnvironmentCipher;
   readonly loader: DeploymentLoader;
   readonly runtime: RuntimeEnvironment;
+  readonly nodeActions: NodeActions;
   readonly files: Files;
   readonly logs: LogClient;
   readonly search: SearchClient;
@@ -126,7 +128,6 @@ export function composeCore(bindings: Bindings): Core {
         clock,
       ),
     },
-    nodeActions: composeNodeActions(settings, identity, secrets, notes),
     instanceName: identity.instanceName,
     jwtSigner: new JwtSigner((name, value) => cipher.open(name, value)),
     cloudUrl: identity.cloudUrl,
@@ -144,6 +145,7 @@ export function composeCore(bindings: Bindings): Core {
     cipher,
     loader,
     runtime,
+    nodeActions: composeNodeActions(settings, identity, secrets, notes),
     files,
     logs,
     search,

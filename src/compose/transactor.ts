@@ -9,6 +9,8 @@ import { SCHEDULER_WORK } from "../scheduler/system-work.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
 import { CommitPublisher } from "../transactor/commit-publisher.ts";
 import { TIMERS, type TransactorComposition, TransactorObject } from "../transactor/transactor.ts";
+import { removeDroppedTables } from "../transfer/dropped-tables.ts";
+import { TRANSFER_WORK } from "../transfer/system-work.ts";
 import { encodeDocumentId } from "../values/document-id.ts";
 import { type Bindings, syncName, TRANSACTOR_NAME } from "./environment.ts";
 import { schedulerClient } from "./scheduler-client.ts";
@@ -27,7 +29,7 @@ export class Transactor extends TransactorObject<Bindings> {
     const executor = new MutationExecutor(runtime, loader, {
       ...SCHEDULER_WORK,
       // An upload has half the time, so that none is recorded while its bytes are being swept away.
-      mutations: { ...SCHEDULER_WORK.mutations, ...fileWork(settings.fileOrphanMs / 2) },
+      mutations: { ...SCHEDULER_WORK.mutations, ...fileWork(settings.fileOrphanMs / 2), ...TRANSFER_WORK },
     });
     const work = new BackgroundIndexWork(ports);
     const publisher = new CommitPublisher({
@@ -59,7 +61,10 @@ export class Transactor extends TransactorObject<Bindings> {
       },
       retentionMs: settings.retentionMs,
       textIndexes: runtime.textIndexes,
-      background: (budgetMs) => work.run(budgetMs),
+      background: async (budgetMs) => {
+        const unfinished = await work.run(budgetMs);
+        return (await removeDroppedTables({ ...ports, persistence }, budgetMs)) || unfinished;
+      },
       published: (transactions, previous) => publisher.publish(transactions, previous),
       listen: (shard) => publisher.listen(shard),
       due: (keys) => void scheduler.notify(keys),

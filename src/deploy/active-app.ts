@@ -31,6 +31,12 @@ export async function loadActiveApp(
   return { ...active, app: must(await code.app(active.version), `app version ${active.version}`) };
 }
 
+/** Null before the first push. */
+export function activeVersion(values: ReadonlyMap<string, JsonValue>): string | null {
+  const value = values.get(ACTIVE_APP);
+  return value === undefined ? null : activeApp.parse(value).version;
+}
+
 export function activeGeneration(values: ReadonlyMap<string, JsonValue>): number {
   const value = values.get(ACTIVE_APP);
   return value === undefined ? 0 : activeApp.parse(value).generation;

@@ -1,5 +1,5 @@
 import type { AppVersion } from "../protocol/app.ts";
-import type { ModuleSources } from "./ports.ts";
+import type { ModuleSources } from "./module-sources.ts";
 
 /** The part of an `R2Bucket` that code needs. */
 export interface ObjectBucket {

@@ -1,7 +1,7 @@
 import type { AnalyzedModule } from "../protocol/invocation.ts";
 import { CodedError } from "../shared/coded-error.ts";
 import type { JsonValue } from "../shared/json.ts";
-import { compileArgsValidator, compileValidator } from "../values/validator.ts";
+import { compileArgsValidator, compileValidator } from "../values/compile-validator.ts";
 import { invalidModules } from "./push-error.ts";
 
 /** Refuses validators that no call could be checked with (`abi.md` §1.3). */

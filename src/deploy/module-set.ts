@@ -4,7 +4,7 @@ import { must } from "../shared/assert.ts";
 import { type CodeStore, sourceMapKey } from "./code-store.ts";
 import { sha256Hex } from "./digest.ts";
 import { canonicalModulePath, isDependency, modulePrefix } from "./module-path.ts";
-import type { ModuleSources } from "./ports.ts";
+import type { ModuleSources } from "./module-sources.ts";
 import type { ModuleHash, PushedModule, StartPushBody } from "./push-body.ts";
 import { invalidModules, raceDetected } from "./push-error.ts";
 import type { DeploySettings } from "./settings.ts";

@@ -1,5 +1,6 @@
 import type { AnalyzeRequest, AnalyzeResult, ThrownError } from "../protocol/invocation.ts";
-import type { Analyzer, ModuleSources } from "./ports.ts";
+import type { ModuleSources } from "./module-sources.ts";
+import type { Analyzer } from "./ports.ts";
 
 /**
  * Lets other requests have their turn after each evaluation: a push of many components evaluates hundreds of modules,

@@ -8,13 +8,11 @@ import type { Clock } from "../shared/clock.ts";
 import type { JsonObject, JsonValue } from "../shared/json.ts";
 import type { Log } from "../shared/log.ts";
 import type { Random } from "../shared/random.ts";
+import type { ModuleSources } from "./module-sources.ts";
 import type { CodeStore } from "./code-store.ts";
 import type { EnvironmentCipher } from "./environment-cipher.ts";
 import type { PushTokens } from "./push-token.ts";
 import type { DeploySettings } from "./settings.ts";
-
-/** Module key → source. Keys may lack an extension (`_componentDeps/…`), so the loader must be given `{js: source}`. */
-export type ModuleSources = Readonly<Record<string, string>>;
 
 /** Evaluates pushed code in an isolate that is thrown away afterwards. It gets no rights and no network. */
 export interface Analyzer {

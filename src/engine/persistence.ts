@@ -161,6 +161,8 @@ export interface IndexRow {
 /** Changes to the catalog. Plain rows, updated in place. Commits that carry any set `Head.catalogTs`. */
 export interface CatalogChange {
   readonly upsertTables?: readonly TableRow[];
+  /** Gives their names and numbers up to `upsertTables`. Their indexes are in `dropIndexes`; their documents stay. */
+  readonly dropTables?: readonly TableId[];
   readonly upsertIndexes?: readonly IndexRow[];
   readonly dropIndexes?: readonly IndexId[];
   /** Named values: the active app version, environment variables, … `null` removes. */
@@ -261,6 +263,9 @@ export interface Persistence {
 
   /** Removes entries of dropped indexes, at most `limit` rows. Returns how many were removed. */
   removeIndexEntries(indexId: IndexId, limit: number): Promise<number>;
+
+  /** Removes versions of documents of a dropped table, at most `limit`. Returns how many were removed. */
+  removeDocuments(tableId: TableId, limit: number): Promise<number>;
 
   /**
    * Moves `retainedFrom` to `before` and removes what no snapshot from there on can see, driven by the commit log,

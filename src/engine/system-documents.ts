@@ -3,6 +3,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../shared/json.ts
 import { checkConvexJson } from "../values/convex-json.ts";
 import { allocateInternalId, encodeDocumentId } from "../values/document-id.ts";
 import { VALUE_LIMITS } from "../values/limits.ts";
+import { checkStoredDocument } from "../values/stored-document.ts";
 import { idKey } from "./index-key.ts";
 import type { InternalId } from "./names.ts";
 import type { StoredDocument, TableRow } from "./persistence.ts";
@@ -38,6 +39,25 @@ export class SystemDocuments {
     const text = encodeDocumentId(table.number, id);
     const after = written({ ...fields, _id: text, _creationTime: creationTimes.next() });
     pending.put({ tableId: table.id, id, before: null, after });
+    return text;
+  }
+
+  /**
+   * A document of before, with the system fields it brings; those that are missing are made. `id` is that of its `_id`,
+   * of no document of the table. Returns the text of the id.
+   */
+  restore(table: TableRow, document: JsonObject, id: InternalId = this.#newId()): string {
+    const { pending, creationTimes } = this.#context;
+    const text = encodeDocumentId(table.number, id);
+    const { _creationTime: time } = document;
+    const fields = { ...document, _id: text, _creationTime: time ?? creationTimes.next() };
+    const { value, size, hasCommitTs } = checkStoredDocument(fields);
+    pending.put({
+      tableId: table.id,
+      id,
+      before: null,
+      after: { value, json: JSON.stringify(value), size, hasCommitTs },
+    });
     return text;
   }
 

@@ -1,3 +1,4 @@
+import { logBackgroundFailure } from "../shared/background-failure.ts";
 import { DurableObject } from "cloudflare:workers";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
@@ -49,7 +50,7 @@ export abstract class SweeperObject<Env> extends DurableObject<Env> {
       const next = await sweeper.sweep(fromDay);
       if (next !== fromDay) await storage.put(FROM_DAY, next);
     } catch (error) {
-      log.error("files.sweep_failed", error);
+      logBackgroundFailure(log, "files.sweep_failed", error);
     }
   }
 }

@@ -18,6 +18,7 @@ import { nodeCallbackRoutes } from "./node-callbacks.ts";
 import { syncRoutes } from "./sync-upgrade.ts";
 import { testFunctionRoutes } from "./test-function.ts";
 import { toolRoutes } from "./tools.ts";
+import { transferRoutes } from "./transfer.ts";
 import { RememberedRoutes } from "./remembered-routes.ts";
 import { requestIdOf } from "./request-context.ts";
 import type { HttpServices } from "./services.ts";
@@ -50,6 +51,7 @@ export function createApp(services: HttpServices): Hono<HttpEnv> {
     ["/api", jobRoutes(services)],
     ["/api", logRoutes(services)],
     ["/api", testFunctionRoutes(services)],
+    ["/api", transferRoutes(services)],
     ["/api", toolRoutes(services)],
     ["/api/node", nodeCallbackRoutes(services)],
     ["/api", syncRoutes(services)],

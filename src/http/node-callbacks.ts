@@ -1,27 +1,13 @@
 import { Hono } from "hono";
-import { nodeSyscallRequest, type NodeSyscallRequest } from "../protocol/node-actions.ts";
+import { nodeSyscallRequest } from "../protocol/node-actions.ts";
 import type { SyscallResponse } from "../protocol/invocation.ts";
 import { CodedError } from "../shared/coded-error.ts";
 import { sha256 } from "../signing/content-digest.ts";
-import type { SigningKeys } from "../signing/keys.ts";
-import type { NonceStore } from "../signing/nonces.ts";
 import { SignatureRefusedError, verifyBody, verifyHeaders } from "../signing/verify.ts";
 import { parseJson, parseShape, readBytes } from "./body.ts";
 import { errorResponse } from "./errors.ts";
 import type { HttpContext, HttpEnv } from "./hono-env.ts";
 import type { HttpServices } from "./services.ts";
-
-/** What the Node service may ask for. Everything is signed; operations carry the token of their execution besides. */
-export interface NodeCallbackService {
-  keys(): Promise<SigningKeys>;
-  readonly nonces: NonceStore;
-  readonly clockSkewMs: number;
-  readonly bodyBytes: number;
-  /** Zip of Node code by its hash, null when it is unknown. */
-  package(hash: string): Promise<ArrayBuffer | null>;
-  /** Throws `CodedError` for what another attempt may cure, and without a valid token (E-G-8). */
-  syscall(request: NodeSyscallRequest): Promise<SyscallResponse>;
-}
 
 /** An action may run for minutes, and nothing on the way may take the silence for a dead connection. */
 const SPACE_INTERVAL_MS = 15_000;

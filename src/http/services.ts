@@ -1,3 +1,7 @@
+import type { NodeSyscallRequest } from "../protocol/node-actions.ts";
+import type { SyscallResponse } from "../protocol/invocation.ts";
+import type { SigningKeys } from "../signing/keys.ts";
+import type { NonceStore } from "../signing/nonces.ts";
 import type { AdminKeys } from "../auth/admin-key.ts";
 import type { TokenVerifier } from "../auth/token-verifier.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
@@ -12,7 +16,7 @@ import type { TestFunctionCall } from "../runtime/functions/test-function.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { Random } from "../shared/random.ts";
-import type { NodeCallbackService } from "./node-callbacks.ts";
+import type { TransferService as Transfers } from "../transfer/transfer-service.ts";
 
 /**
  * Runs functions. A failure that belongs to the developer (the function threw, does not exist, has another type,
@@ -99,11 +103,29 @@ export interface SocketClient {
   readonly chunks: boolean;
 }
 
+/** What the Node service may ask for. Everything is signed; operations carry the token of their execution besides. */
+export interface NodeCallbackService {
+  keys(): Promise<SigningKeys>;
+  readonly nonces: NonceStore;
+  readonly clockSkewMs: number;
+  readonly bodyBytes: number;
+  /** Zip of Node code by its hash, null when it is unknown. */
+  package(hash: string): Promise<ArrayBuffer | null>;
+  /** Throws `CodedError` for what another attempt may cure, and without a valid token (E-G-8). */
+  syscall(request: NodeSyscallRequest): Promise<SyscallResponse>;
+}
+
 /** Stored files by their URLs. */
 export interface FileService {
   readonly uploads: Pick<Uploads, "upload">;
   readonly downloads: Pick<Downloads, "find" | "open" | "openPart">;
 }
+
+/** Imports and exports of data. */
+export type TransferService = Pick<
+  Transfers,
+  "startUpload" | "uploadPart" | "finishUpload" | "performImport" | "cancelImport" | "requestExport" | "openExport"
+>;
 
 export interface HttpSettings {
   readonly instanceName: string;
@@ -152,6 +174,7 @@ export interface HttpServices {
   readonly shapes: ShapeService;
   readonly nodeCallbacks: NodeCallbackService;
   readonly files: FileService;
+  readonly transfers: TransferService;
   readonly adminKeys: AdminKeys;
   readonly tokens: TokenVerifier;
   /** A JWK Set: what verifies the tokens that the app signs. */

@@ -145,7 +145,9 @@ export class MemoryPersistence implements Persistence, DueQueue {
     append(historyOf(this.#entries, indexId), key, { ts, value: deleted ? null : true });
   }
 
-  #changeCatalog({ upsertTables = [], upsertIndexes = [], dropIndexes = [], values = [] }: CatalogChange): void {
+  #changeCatalog(change: CatalogChange): void {
+    const { upsertTables = [], dropTables = [], upsertIndexes = [], dropIndexes = [], values = [] } = change;
+    for (const tableId of dropTables) this.#tables.delete(tableId);
     for (const table of upsertTables) {
       this.#tables.set(table.id, table);
       this.#maxTableId = Math.max(this.#maxTableId, table.id);
@@ -188,15 +190,11 @@ export class MemoryPersistence implements Persistence, DueQueue {
   }
 
   async removeIndexEntries(indexId: IndexId, limit: number): Promise<number> {
-    const history = historyOf(this.#entries, indexId);
-    let removed = 0;
-    for (const [key, versions] of history) {
-      const batch = versions.splice(0, limit - removed);
-      removed += batch.length;
-      if (versions.length === 0) history.delete(key);
-      if (removed === limit) break;
-    }
-    return removed;
+    return removeVersions(historyOf(this.#entries, indexId), limit);
+  }
+
+  async removeDocuments(tableId: TableId, limit: number): Promise<number> {
+    return removeVersions(historyOf(this.#documents, tableId), limit);
   }
 
   async prune(before: Timestamp, limit: number): Promise<boolean> {
@@ -230,6 +228,16 @@ function historyOf<Id, T>(histories: Map<Id, History<T>>, id: Id): History<T> {
   let history = histories.get(id);
   if (history === undefined) histories.set(id, (history = new Map()));
   return history;
+}
+
+function removeVersions<T>(history: History<T>, limit: number): number {
+  let removed = 0;
+  for (const [key, versions] of history) {
+    removed += versions.splice(0, limit - removed).length;
+    if (versions.length === 0) history.delete(key);
+    if (removed === limit) break;
+  }
+  return removed;
 }
 
 /** A version that is present already is kept: only back-fills repeat one. */

@@ -1,7 +1,7 @@
 import type { FunctionPath } from "./function-path.ts";
 import type { Identity } from "./identity.ts";
 import type { JsonValue } from "../shared/json.ts";
-import type { SystemCall } from "./scheduling.ts";
+import type { SystemCall } from "./system-call.ts";
 import type { LogLine } from "./invocation.ts";
 
 export type UdfType = "Query" | "Mutation" | "Action" | "HttpAction";

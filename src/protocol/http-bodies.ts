@@ -51,3 +51,16 @@ export interface ErrorBody {
   readonly code: string;
   readonly message: string;
 }
+
+export const finishUploadBody = z.object({
+  uploadToken: z.string(),
+  partTokens: z.array(z.string()),
+  import: z.object({
+    tableName: z.string().optional(),
+    componentPath: z.string().optional(),
+    mode: z.enum(["requireEmpty", "append", "replace", "replaceAll"]),
+    format: z.enum(["csv", "jsonLines", "jsonArray", "zip"]),
+  }),
+});
+
+export const importIdBody = z.object({ importId: z.string() });

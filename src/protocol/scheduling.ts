@@ -1,12 +1,4 @@
-import type { JsonObject } from "../shared/json.ts";
 import type { FunctionCall } from "./execution.ts";
-
-/** A change that the backend itself makes, in a transaction of its own in the Transactor. Answered with JSON. */
-export interface SystemCall {
-  readonly v: 1;
-  readonly op: string;
-  readonly args: JsonObject;
-}
 
 /**
  * How much is known of a job whose marker says that it was started although nobody runs it:

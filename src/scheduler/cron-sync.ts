@@ -1,4 +1,5 @@
-import type { SystemCall } from "../protocol/scheduling.ts";
+import { logBackgroundFailure } from "../shared/background-failure.ts";
+import type { SystemCall } from "../protocol/system-call.ts";
 import { SYNC_CRONS_OP } from "../runtime/scheduling/operations.ts";
 import type { JsonValue } from "../shared/json.ts";
 import type { Log } from "../shared/log.ts";
@@ -36,7 +37,7 @@ export class CronSync {
       }
       return true;
     } catch (error) {
-      this.#ports.log.error("scheduler.crons", error);
+      logBackgroundFailure(this.#ports.log, "scheduler.crons", error);
       return false;
     } finally {
       this.#running = false;

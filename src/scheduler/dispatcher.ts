@@ -1,3 +1,4 @@
+import { logBackgroundFailure } from "../shared/background-failure.ts";
 import { parseDueKey } from "../engine/due-queue.ts";
 import type { IndexKey } from "../engine/names.ts";
 import type { FunctionCall } from "../protocol/execution.ts";
@@ -145,7 +146,7 @@ export class Dispatcher {
     } catch (error) {
       this.#looking = false;
       this.#more = true;
-      this.#ports.log.error("scheduler.look", error);
+      logBackgroundFailure(this.#ports.log, "scheduler.look", error);
       this.#alarm.by(this.#ports.clock.now() + this.#settings.retryInitialMs);
     }
   }
@@ -173,7 +174,7 @@ export class Dispatcher {
     try {
       answer = await this.#ports.runJob(key, phase);
     } catch (error) {
-      log.error("scheduler.run", error, { key, attempts });
+      logBackgroundFailure(log, "scheduler.run", error, { key, attempts });
       const at = clock.now() + this.#backoff(attempts);
       // Whether it is marked as started is not known; if it is, the order to start it never came.
       return { key, phase: phase === "running" ? phase : "starting", attempts: attempts + 1, at };

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import type { FunctionCall, FunctionLogLine, FunctionOutcome } from "../protocol/execution.ts";
-import type { RunActionRequest, SystemCall } from "../protocol/scheduling.ts";
+import type { SystemCall } from "../protocol/system-call.ts";
+import type { RunActionRequest } from "../protocol/scheduling.ts";
 import { FINISH_OP } from "../runtime/scheduling/operations.ts";
 import { warningLine } from "../runtime/scheduling/run-job.ts";
 import type { Clock } from "../shared/clock.ts";

@@ -3,7 +3,7 @@ import { BY_CREATION_TIME } from "../engine/index-definition.ts";
 import { afterKey, idOfKey } from "../engine/index-key.ts";
 import type { InternalId, TableId } from "../engine/names.ts";
 import type { CatalogRows, Persistence } from "../engine/persistence.ts";
-import type { SystemCall } from "../protocol/scheduling.ts";
+import type { SystemCall } from "../protocol/system-call.ts";
 import { REMOVE_OP } from "../runtime/scheduling/operations.ts";
 import { isUnfinished } from "../runtime/scheduling/scheduled-function.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../shared/json.ts";

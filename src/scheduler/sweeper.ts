@@ -1,3 +1,4 @@
+import { logBackgroundFailure } from "../shared/background-failure.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import { sweep, type SweepPorts } from "./sweep.ts";
@@ -40,7 +41,7 @@ export class Sweeper {
     try {
       return await this.#run(jobs);
     } catch (error) {
-      this.#ports.log.error("scheduler.sweep", error);
+      logBackgroundFailure(this.#ports.log, "scheduler.sweep", error);
       return this.#ports.clock.now() + this.#intervalMs;
     } finally {
       this.#running = false;

@@ -1,3 +1,4 @@
+import { logBackgroundFailure } from "../shared/background-failure.ts";
 import { DurableObject } from "cloudflare:workers";
 import type { IndexAddress } from "../engine/derived-index.ts";
 import type { Persistence } from "../engine/persistence.ts";
@@ -78,7 +79,7 @@ export abstract class SearchObject<Env> extends DurableObject<Env> implements Se
       await this.#schedule();
       await (await this.#serve(address)).build(0);
     } catch (error) {
-      log.error("search.follow", error);
+      logBackgroundFailure(log, "search.follow", error);
       await this.#schedule();
     }
   }

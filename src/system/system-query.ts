@@ -9,7 +9,8 @@ import type { Identity } from "../protocol/identity.ts";
 import type { Deployment } from "../runtime/code/deployments.ts";
 import { FunctionError, plainFailure } from "../runtime/functions/failure.ts";
 import type { JsonValue } from "../shared/json.ts";
-import { compileValidator, type Validator } from "../values/validator.ts";
+import { compileValidator } from "../values/compile-validator.ts";
+import type { Validator } from "../values/validator.ts";
 
 /** What a system query reads from: one snapshot, and the deployment as it is at that snapshot. */
 export interface SystemContext {

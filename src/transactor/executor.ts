@@ -2,7 +2,7 @@ import type { TransactionEffects } from "../engine/commit/effects.ts";
 import type { TransactionBegin } from "../engine/commit/mutation-runner.ts";
 import type { IndexKey } from "../engine/names.ts";
 import type { RunnableView } from "../runtime/scheduling/run-job.ts";
-import type { SystemCall } from "../protocol/scheduling.ts";
+import type { SystemCall } from "../protocol/system-call.ts";
 import type { JsonValue } from "../shared/json.ts";
 import type { FunctionOutcome, MutationCall } from "../protocol/execution.ts";
 import type { FunctionCompletion } from "../protocol/function-log.ts";

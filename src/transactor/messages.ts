@@ -3,7 +3,8 @@ import type { CatalogCommit } from "../engine/commit/catalog-changes.ts";
 import type { IndexId } from "../engine/names.ts";
 import type { TableRow } from "../engine/persistence.ts";
 import type { MutationCall } from "../protocol/execution.ts";
-import type { RunJobRequest, SystemCall } from "../protocol/scheduling.ts";
+import type { SystemCall } from "../protocol/system-call.ts";
+import type { RunJobRequest } from "../protocol/scheduling.ts";
 import { badRequest } from "../shared/coded-error.ts";
 
 /** `Head.catalogTs` and the change made for it. Answered with a `CatalogCommitResult`. */

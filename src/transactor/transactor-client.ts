@@ -2,7 +2,8 @@ import type { CatalogCommit, CatalogCommitResult } from "../engine/commit/catalo
 import { committerStalled } from "../engine/commit/errors.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
 import type { Committer, FunctionOutcome, MutationCall } from "../protocol/execution.ts";
-import type { RunJobAnswer, RunJobRequest, SystemCall } from "../protocol/scheduling.ts";
+import type { SystemCall } from "../protocol/system-call.ts";
+import type { RunJobAnswer, RunJobRequest } from "../protocol/scheduling.ts";
 import type { JsonValue } from "../shared/json.ts";
 import { type ExecutionLog, NO_EXECUTION_LOG } from "../protocol/function-log.ts";
 import { decodeRpcAnswer } from "../protocol/rpc-error.ts";

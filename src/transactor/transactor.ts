@@ -1,3 +1,4 @@
+import { logBackgroundFailure } from "../shared/background-failure.ts";
 import { DurableObject } from "cloudflare:workers";
 import type { HighWaterMark, Timers } from "../engine/commit/ports.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
@@ -131,7 +132,7 @@ export abstract class TransactorObject<Env> extends DurableObject<Env> {
       this.#pruning = false;
       await storage.deleteAlarm();
     } catch (error) {
-      this.#composition.log.error("transactor.prune", error);
+      logBackgroundFailure(this.#composition.log, "transactor.prune", error);
     }
   }
 

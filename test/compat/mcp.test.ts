@@ -1,10 +1,13 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { createInterface, type Interface } from "node:readline";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { cleanEnvironment, startBackend, type TestBackend } from "../support/backend.ts";
-import { AppCopy } from "../support/convex-cli.ts";
+import { AppCopy, convex } from "../support/convex-cli.ts";
 import { FIXTURES, ROOT } from "../support/paths.ts";
 
 /** The CLI's server for AI tools, driven over its standard input and output. */
@@ -92,20 +95,28 @@ afterAll(async () => {
   app?.[Symbol.dispose]();
 });
 
-test("TOOL1 convex mcp runs queries and functions and reads logs of this backend, without an account", async () => {
-  await using server = new McpServer(app.path, backend);
+interface Status {
+  readonly availableDeployments: readonly { readonly deploymentSelector: string; readonly url: string }[];
+}
+
+/** As an AI tool begins: says hello, and asks which deployment there is. */
+async function selectDeployment(server: McpServer): Promise<string> {
   await server.request("initialize", {
     protocolVersion: "2025-06-18",
     capabilities: {},
     clientInfo: { name: "test", version: "1" },
   });
   server.notify("notifications/initialized");
-  const status = (await server.tool("status", { projectDir: app.path })) as {
-    availableDeployments: { deploymentSelector: string; url: string }[];
-  };
-  const [deployment] = status.availableDeployments;
+  const { availableDeployments } = (await server.tool("status", { projectDir: app.path })) as Status;
+  const [deployment] = availableDeployments;
+  if (deployment === undefined) throw new Error("no deployment is offered");
   expect(deployment).toMatchObject({ url: backend.url });
-  const deploymentSelector = deployment?.deploymentSelector;
+  return deployment.deploymentSelector;
+}
+
+test("TOOL1 convex mcp runs queries and functions and reads logs of this backend, without an account", async () => {
+  await using server = new McpServer(app.path, backend);
+  const deploymentSelector = await selectDeployment(server);
 
   await server.tool("run", {
     deploymentSelector,
@@ -126,3 +137,90 @@ test("TOOL1 convex mcp runs queries and functions and reads logs of this backend
   await expect.poll(logs, { timeout: 20_000 }).toContain("counting");
   expect(await logs()).toContain("messages:send");
 });
+
+test("P-I-7 convex mcp lists tables, data, functions and variables, and runs functions", async () => {
+  await using server = new McpServer(app.path, backend);
+  const deploymentSelector = await selectDeployment(server);
+  const { tools } = (await server.request("tools/list", {})) as { tools: { name: string }[] };
+  const names = ["status", "data", "tables", "functionSpec", "run", "envList", "envGet", "envSet", "envRemove"];
+  expect(tools.map(({ name }) => name)).toEqual(expect.arrayContaining([...names, "runOneoffQuery", "logs"]));
+  const tool = (name: string, args: object = {}) => server.tool(name, { deploymentSelector, ...args });
+
+  for (const body of ["1", "2", "3"]) {
+    const args = JSON.stringify({ channel: "tables", body });
+    expect(await tool("run", { functionName: "messages:send", args })).toMatchObject({
+      logLines: [expect.stringContaining(`'sending' '${body}'`)],
+    });
+  }
+  const { tables } = (await tool("tables")) as { tables: Record<string, { schema?: object; inferredSchema?: object }> };
+  expect(tables["messages"]).toMatchObject({
+    schema: { tableName: "messages", indexes: [{ indexDescriptor: "by_channel", fields: ["channel"] }] },
+    inferredSchema: { type: "Object" },
+  });
+  const page = { tableName: "messages", order: "desc", limit: 2 };
+  const first = (await tool("data", page)) as { page: { body: string }[]; isDone: boolean; continueCursor: string };
+  expect(first.page.map(({ body }) => body)).toEqual(["3", "2"]);
+  expect(first.isDone).toBe(false);
+  const { page: rest } = (await tool("data", { ...page, cursor: first.continueCursor })) as typeof first;
+  expect(rest[0]?.body).toBe("1");
+
+  const functions = (await tool("functionSpec")) as { identifier?: string }[];
+  expect(functions.find(({ identifier }) => identifier === "messages.js:send")).toMatchObject({
+    functionType: "Mutation",
+    visibility: { kind: "public" },
+    args: { type: "object" },
+  });
+  const failing = tool("run", { functionName: "log:fails", args: "{}" });
+  await expect(failing).rejects.toThrow(/Failed to run function .*log:fails.*it failed/);
+
+  // Values are told only to who asks for them.
+  expect(await tool("envSet", { name: "MCP_SECRET", value: "xyzzy" })).toEqual({ success: true });
+  expect(await tool("envList")).toEqual({ variables: [{ name: "MCP_SECRET" }] });
+  expect(await tool("envList", { includeValues: true })).toEqual({
+    variables: [{ name: "MCP_SECRET", value: "xyzzy" }],
+  });
+  expect(await tool("envGet", { name: "MCP_SECRET" })).toEqual({ value: "xyzzy" });
+  expect(await tool("envRemove", { name: "MCP_SECRET" })).toEqual({ success: true });
+  expect(await tool("envGet", { name: "MCP_SECRET" })).toEqual({ value: null });
+  await expect(tool("insights")).rejects.toThrow("Insights are only available for cloud deployments.");
+});
+
+test("P-I-7 convex ai-files writes its files, and the app with them still goes to this backend", async () => {
+  // Stands for the service that the texts come from; the skills, which npx would fetch, are switched off by it.
+  await using texts = await serve((path) => {
+    if (path === "/v1/guidelines") return "# Guidelines\n";
+    return path === "/v1/version"
+      ? JSON.stringify({ message: null, disableSkillsCli: true })
+      : JSON.stringify({ latestRepoSha: null, skills: [] });
+  });
+  const environment = { CONVEX_VERSION_API_ORIGIN: texts.url, HOME: app.path };
+  const aiFiles = (command: string) => convex(app.path, backend, ["ai-files", command], environment);
+  const file = (path: string) => readFileSync(join(app.path, path), "utf8");
+
+  const installed = await aiFiles("install");
+  expect({ code: installed.code, stderr: installed.stderr }).toMatchObject({ code: 0 });
+  expect(file("convex/_generated/ai/guidelines.md")).toBe("# Guidelines\n");
+  for (const notes of ["AGENTS.md", "CLAUDE.md"]) expect(file(notes)).toContain("convex/_generated/ai/guidelines.md");
+  expect((await aiFiles("status")).stderr).toContain("guidelines.md");
+
+  expect(await convex(app.path, backend, ["deploy", "--typecheck", "disable"])).toMatchObject({ code: 0 });
+  // Generating code leaves them where they are.
+  expect(file("convex/_generated/ai/guidelines.md")).toBe("# Guidelines\n");
+
+  expect(await aiFiles("disable")).toMatchObject({ code: 0 });
+  expect(JSON.parse(file("convex.json"))).toMatchObject({ aiFiles: { enabled: false } });
+});
+
+async function serve(answer: (path: string) => string): Promise<{ readonly url: string } & AsyncDisposable> {
+  const server = createServer((request, response) => response.end(answer(request.url ?? "")));
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    [Symbol.asyncDispose]: async () => {
+      server.closeAllConnections();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}

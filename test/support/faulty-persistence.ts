@@ -1,4 +1,4 @@
-import type { IndexId } from "../../src/engine/names.ts";
+import type { IndexId, TableId } from "../../src/engine/names.ts";
 import {
   UnknownOutcomeError,
   type CatalogRows,
@@ -104,6 +104,10 @@ export class FaultyPersistence implements Persistence {
 
   backfill(entries: readonly IndexEntry[], readAt: Timestamp): Promise<void> {
     return this.#call("backfill", () => this.#inner.backfill(entries, readAt));
+  }
+
+  removeDocuments(tableId: TableId, limit: number): Promise<number> {
+    return this.#call("removeDocuments", () => this.#inner.removeDocuments(tableId, limit));
   }
 
   removeIndexEntries(indexId: IndexId, limit: number): Promise<number> {

@@ -30,6 +30,7 @@ export class HeldServer implements AsyncDisposable {
   answer(path: string, text: string): void {
     const response = this.#held.get(path);
     if (response === undefined) throw new Error(`nobody asked for ${path}`);
+    this.#held.delete(path);
     response.end(text);
   }
 

@@ -1,4 +1,4 @@
-import type { NodeCallbackService } from "../../src/http/node-callbacks.ts";
+import type { NodeCallbackService } from "../../src/http/services.ts";
 
 /** For the HTTP room alone: nothing that the Node service may ask for. */
 export const noNodeCallbacks: NodeCallbackService = {

@@ -36,6 +36,8 @@ interface Options {
   readonly connect?: boolean;
   readonly sessionId?: string;
   readonly connectionCount?: number;
+  /** Told of every frame when it arrives, after the socket itself has followed it. */
+  readonly onFrame?: (frame: Frame) => void;
 }
 
 /** Frames of the sync protocol as they are. Checks the chain of versions in everything that arrives. */
@@ -49,17 +51,19 @@ export class RawSocket implements AsyncDisposable {
   #version: Version = { querySet: 0, identity: 0, ts: ZERO_TS };
   #results = new Map<number, Modification>();
   #broken: string | null = null;
+  readonly #onFrame: (frame: Frame) => void;
   transitions = 0;
 
-  private constructor(socket: WebSocket, sessionId: string) {
+  private constructor(socket: WebSocket, sessionId: string, onFrame: (frame: Frame) => void = () => {}) {
     this.#socket = socket;
     this.sessionId = sessionId;
+    this.#onFrame = onFrame;
     const closed = Promise.withResolvers<{ code: number; reason: string }>();
     this.closed = closed.promise;
     socket.addEventListener("message", ({ data }) => this.#arrived(String(data)));
     socket.addEventListener("close", ({ code, reason }) => {
       closed.resolve({ code, reason });
-      this.#frames.add({ type: "closed", code, reason });
+      this.#add({ type: "closed", code, reason });
     });
   }
 
@@ -71,7 +75,7 @@ export class RawSocket implements AsyncDisposable {
       socket.addEventListener("open", () => resolve());
       socket.addEventListener("error", () => reject(new Error("the upgrade was refused")));
     });
-    const raw = new RawSocket(socket, options.sessionId ?? randomUUID());
+    const raw = new RawSocket(socket, options.sessionId ?? randomUUID(), options.onFrame);
     if (options.connect !== false) raw.connect({ connectionCount: options.connectionCount ?? 0 });
     return raw;
   }
@@ -127,6 +131,11 @@ export class RawSocket implements AsyncDisposable {
 
   get open(): boolean {
     return this.#socket.readyState === WebSocket.OPEN;
+  }
+
+  /** What was wrong with the chain of versions. */
+  get broken(): string | null {
+    return this.#broken;
   }
 
   get version(): Version {
@@ -197,7 +206,12 @@ export class RawSocket implements AsyncDisposable {
   #arrived(text: string): void {
     const frame = JSON.parse(text) as Frame;
     if (frame.type === "Transition") this.#follow(frame as Transition);
+    this.#add(frame);
+  }
+
+  #add(frame: Frame): void {
     this.#frames.add(frame);
+    this.#onFrame(frame);
   }
 
   #follow({ startVersion, endVersion, modifications }: Transition): void {

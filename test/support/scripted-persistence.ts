@@ -84,6 +84,10 @@ export class ScriptedPersistence implements Persistence {
     return this.#store.removeIndexEntries();
   }
 
+  removeDocuments(): Promise<number> {
+    return this.#store.removeDocuments();
+  }
+
   prune(before: Timestamp): Promise<boolean> {
     return this.#travel("prune", () => this.#store.prune(before));
   }

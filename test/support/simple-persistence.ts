@@ -134,6 +134,10 @@ export class SimplePersistence implements Persistence {
     throw new Error("Not part of commit order");
   }
 
+  async removeDocuments(): Promise<number> {
+    throw new Error("Not part of commit order");
+  }
+
   pruned: Timestamp[] = [];
 
   async prune(before: Timestamp): Promise<boolean> {

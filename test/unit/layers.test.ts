@@ -20,8 +20,18 @@ const ALLOWED: Record<string, readonly string[]> = {
   "src/sync": ["src/shared", "src/values", "src/protocol", "src/engine", "src/auth", "src/runtime"],
   "src/scheduler": ["src/shared", "src/values", "src/protocol", "src/engine", "src/runtime"],
   "src/deploy": ["src/shared", "src/values", "src/protocol", "src/engine", "src/runtime"],
+  "src/transfer": ["src/shared", "src/values", "src/protocol", "src/engine", "src/runtime", "src/deploy"],
   "src/logs": ["src/shared", "src/protocol"],
-  "src/system": ["src/shared", "src/values", "src/protocol", "src/engine", "src/auth", "src/runtime", "src/deploy"],
+  "src/system": [
+    "src/shared",
+    "src/values",
+    "src/protocol",
+    "src/engine",
+    "src/auth",
+    "src/runtime",
+    "src/deploy",
+    "src/transfer",
+  ],
   "src/http": [
     "src/shared",
     "src/values",
@@ -32,6 +42,7 @@ const ALLOWED: Record<string, readonly string[]> = {
     "src/files",
     "src/runtime",
     "src/deploy",
+    "src/transfer",
     "src/system",
   ],
   "src/react": [],
@@ -85,4 +96,28 @@ test("L2 the engine is pure: no Workers, Node or storage package", () => {
     }
   }
   expect(offences).toEqual([]);
+});
+
+test("L3 no file imports itself by way of others, types included", () => {
+  const files = new Set([...Object.keys(ALLOWED), "src/compose"].flatMap(sources));
+  const onPath: string[] = [];
+  const done = new Set<string>();
+  const circles: string[] = [];
+  const visit = (file: string): void => {
+    if (done.has(file)) return;
+    const start = onPath.indexOf(file);
+    if (start >= 0) {
+      circles.push([...onPath.slice(start), file].join(" → "));
+      return;
+    }
+    onPath.push(file);
+    for (const specifier of imports(file)) {
+      const target = normalize(join(dirname(file), specifier));
+      if (specifier.startsWith(".") && files.has(target)) visit(target);
+    }
+    onPath.pop();
+    done.add(file);
+  };
+  files.forEach(visit);
+  expect(circles).toEqual([]);
 });

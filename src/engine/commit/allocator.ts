@@ -12,6 +12,8 @@ const SYSTEM_TABLE_NUMBERS: Readonly<Record<string, number>> = {
   _scheduled_functions: 514,
   _cron_jobs: 515,
   _deleted_files: 516,
+  _imports: 517,
+  _exports: 518,
 };
 
 /**
@@ -36,7 +38,8 @@ export class IdAllocator {
     if (existing !== undefined) return existing;
     const key = `${component}\u0000${name}`;
     const reserved = this.#reserved.get(key);
-    if (reserved !== undefined) return reserved;
+    // An import may have brought a table of the same number meanwhile.
+    if (reserved !== undefined && catalog.tableByNumber(component, reserved.number) === undefined) return reserved;
     this.#maxTableId += 1;
     const row: TableRow = {
       id: this.#maxTableId as TableId, // Ids are born here.

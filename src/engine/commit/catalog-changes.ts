@@ -2,6 +2,7 @@ import { toHex } from "../../shared/bytes.ts";
 import type { JsonValue } from "../../shared/json.ts";
 import { Catalog } from "../catalog.ts";
 import type { ComponentPath, IndexId, IndexKey, TableId } from "../names.ts";
+import { isStagingComponent } from "../staging.ts";
 import type { Interval } from "../interval.ts";
 import type { CatalogChange, CatalogRows, IndexRow, LoggedTransaction, TableRow } from "../persistence.ts";
 import type { Timestamp } from "../timestamp.ts";
@@ -61,14 +62,15 @@ export class CatalogState {
    * been replaced since.
    */
   fits(change: CatalogChange): boolean {
+    const dropped = new Set(change.dropTables);
     const tablesFit = (change.upsertTables ?? []).every((table) => {
       const same = this.#tables.get(table.id);
       const named = this.catalog.table(table.component, table.name);
       const numbered = this.catalog.tableByNumber(table.component, table.number);
       return (
-        (same === undefined || (same.component === table.component && same.number === table.number)) &&
-        (named === undefined || named.id === table.id) &&
-        (numbered === undefined || numbered.id === table.id)
+        (same === undefined || (mayMove(same, table) && same.number === table.number)) &&
+        (named === undefined || named.id === table.id || dropped.has(named.id)) &&
+        (numbered === undefined || numbered.id === table.id || dropped.has(numbered.id))
       );
     });
     return (
@@ -84,6 +86,7 @@ export class CatalogState {
     const tables = new Map(this.#tables);
     const indexes = new Map(this.#indexes);
     const values = new Map(this.#values);
+    for (const id of change.dropTables ?? []) tables.delete(id);
     for (const table of change.upsertTables ?? []) tables.set(table.id, table);
     for (const index of change.upsertIndexes ?? []) indexes.set(index.id, index);
     for (const id of change.dropIndexes ?? []) indexes.delete(id);
@@ -93,6 +96,11 @@ export class CatalogState {
     }
     return new CatalogState(tables, indexes, values, ts);
   }
+}
+
+/** A table stays in its component for good, but for one that was filled out of sight. */
+function mayMove(from: TableRow, to: TableRow): boolean {
+  return from.component === to.component || isStagingComponent(from.component);
 }
 
 /** Every table has a stored index `by_creation_time`, from its first commit on. */

@@ -1,7 +1,8 @@
 import type { IndexKey } from "../names.ts";
 import type { ReadSetRecorder } from "../read-set.ts";
 import type { QueryOperator } from "./definition.ts";
-import { type Operator, makeOperator } from "./operator.ts";
+import { makeOperator } from "./make-operator.ts";
+import type { Operator } from "./operator.ts";
 import { Row } from "./row.ts";
 import type { QueryContext } from "./query-context.ts";
 import { RangeScan, type Scan } from "./scan.ts";

@@ -15,6 +15,8 @@ SELECT value ->> 0, value ->> 1, value ->> 2, value -> 3, value ->> 4, value ->>
 ON CONFLICT (id) DO UPDATE SET table_id = excluded.table_id, name = excluded.name,
   definition = excluded.definition, state = excluded.state, staged = excluded.staged`;
 
+const DROP_TABLES_SQL = "DELETE FROM tables WHERE id IN (SELECT value FROM json_each(?1))";
+
 const DROP_INDEXES_SQL = "DELETE FROM indexes WHERE id IN (SELECT value FROM json_each(?1))";
 
 const FORGET_VALUES_SQL = "DELETE FROM catalog_values WHERE key IN (SELECT value FROM json_each(?1))";
@@ -28,11 +30,12 @@ ON CONFLICT (name) DO UPDATE SET value = max(value, excluded.value)`;
 
 /** Statements for the commit batch. A value is replaced by deleting and inserting, since it may change its length. */
 export function catalogStatements(db: D1Database, change: CatalogChange): D1PreparedStatement[] {
-  const { upsertTables = [], upsertIndexes = [], dropIndexes = [], values = [] } = change;
+  const { upsertTables = [], dropTables = [], upsertIndexes = [], dropIndexes = [], values = [] } = change;
   const counters: [name: "table" | "index", value: number][] = [];
   if (upsertTables.length > 0) counters.push(["table", Math.max(...upsertTables.map((table) => table.id))]);
   if (upsertIndexes.length > 0) counters.push(["index", Math.max(...upsertIndexes.map((index) => index.id))]);
   const work: [sql: string, rows: readonly unknown[]][] = [
+    [DROP_TABLES_SQL, dropTables],
     [TABLES_SQL, upsertTables.map((table) => [table.id, table.component, table.name, table.number])],
     [DROP_INDEXES_SQL, dropIndexes],
     [

@@ -1,4 +1,4 @@
-import type { IndexId, IndexKey } from "../../engine/names.ts";
+import type { IndexId, IndexKey, TableId } from "../../engine/names.ts";
 import {
   OutOfRetentionError,
   type CatalogRows,
@@ -29,7 +29,7 @@ import {
 import { bindArrays, CommitStatements, entryItem, ENTRIES_SQL } from "./commit.ts";
 import { commitFailure } from "./errors.ts";
 import { firstDayKept, OUTCOME_SQL, REMOVE_OUTCOMES_SQL } from "./outcomes.ts";
-import { PRUNABLE_SQL, PRUNE_SQL, REMOVE_ENTRIES_SQL, RETAIN_SQL } from "./prune-sql.ts";
+import { PRUNABLE_SQL, PRUNE_SQL, REMOVE_DOCUMENTS_SQL, REMOVE_ENTRIES_SQL, RETAIN_SQL } from "./prune-sql.ts";
 import type { PackedRow } from "./range-sql.ts";
 import { decodeHead, decodeReads, ReadStatements, type OverflowedDocument } from "./reads.ts";
 import { systemTimers, withTimeout } from "./timers.ts";
@@ -190,6 +190,11 @@ export class D1Persistence implements Persistence, DueQueue {
   async removeIndexEntries(indexId: IndexId, limit: number): Promise<number> {
     const [answer] = await this.#batch([this.#db.prepare(REMOVE_ENTRIES_SQL).bind(indexId, limit)]);
     return answer?.meta.changes ?? 0;
+  }
+
+  async removeDocuments(tableId: TableId, limit: number): Promise<number> {
+    const statements = REMOVE_DOCUMENTS_SQL.map((sql) => this.#db.prepare(sql).bind(tableId, limit));
+    return (await this.#batch(statements)).at(-1)?.meta.changes ?? 0;
   }
 
   async prune(before: Timestamp, limit: number): Promise<boolean> {

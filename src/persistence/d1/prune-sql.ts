@@ -31,3 +31,11 @@ export const PRUNE_SQL: readonly string[] = [
 /** Parameters: index, limit. */
 export const REMOVE_ENTRIES_SQL = `DELETE FROM index_entries WHERE (index_id, key, ts) IN (
   SELECT index_id, key, ts FROM index_entries WHERE index_id = ?1 LIMIT ?2)`;
+
+/** Parameters: table, limit. Pieces of long documents go with theirs. */
+export const REMOVE_DOCUMENTS_SQL: readonly string[] = [
+  `DELETE FROM document_overflow WHERE (table_id, id, ts) IN (
+  SELECT table_id, id, ts FROM documents WHERE table_id = ?1 LIMIT ?2)`,
+  `DELETE FROM documents WHERE (table_id, id, ts) IN (
+  SELECT table_id, id, ts FROM documents WHERE table_id = ?1 LIMIT ?2)`,
+];

@@ -5,9 +5,11 @@ import type { FunctionTarget } from "../../protocol/invocation.ts";
 import type { ExportedFunction } from "../../values/exported-functions.ts";
 import type { JsonValue } from "../../shared/json.ts";
 import { ownValue } from "../../shared/own-value.ts";
-import { compileValidator, type Validator } from "../../values/validator.ts";
+import { compileValidator } from "../../values/compile-validator.ts";
+import type { Validator } from "../../values/validator.ts";
 import type { SchemaLimits } from "../../values/limits.ts";
-import { parseSchema, type Schema } from "../../values/schema.ts";
+import { parseSchema } from "../../values/parse-schema.ts";
+import type { Schema } from "../../values/schema.ts";
 
 /** A function that exists, with its validators compiled. */
 export interface ResolvedFunction {

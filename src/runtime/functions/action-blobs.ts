@@ -3,7 +3,7 @@ import type { BlobHead } from "../../protocol/invocation.ts";
 import type { NewFile } from "../files/runtime-files.ts";
 import { SyscallArguments } from "../syscalls/arguments.ts";
 import { findForAction } from "../syscalls/storage-in-actions.ts";
-import type { ActionExecution } from "./action-capability.ts";
+import type { ActionExecution } from "./action-execution.ts";
 
 export const blobHead = z.object({
   size: z.number().int().min(0),

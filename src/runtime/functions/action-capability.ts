@@ -1,50 +1,16 @@
 import { RpcTarget } from "cloudflare:workers";
-import type {
-  Committer,
-  FunctionCall,
-  FunctionLogLine,
-  FunctionOutcome,
-  Idempotency,
-} from "../../protocol/execution.ts";
 import type { HostCapability, LogLine, SyscallRequest, SyscallResponse } from "../../protocol/invocation.ts";
 import { CodedError } from "../../shared/coded-error.ts";
 import { ownValue } from "../../shared/own-value.ts";
-import type { App, ResolvedFunction } from "../code/app.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
-import { type Deployment, tableMap } from "../code/deployments.ts";
+import { tableMap } from "../code/deployments.ts";
 import { actionSyscalls } from "../syscalls/action-table.ts";
 import { parseSyscallArguments } from "../syscalls/arguments.ts";
-import type { FileUploads } from "../files/runtime-files.ts";
 import { blobHead, getBlob, storeBlob } from "./action-blobs.ts";
-import type { RuntimeEnvironment } from "./environment.ts";
+import type { ActionExecution } from "./action-execution.ts";
 import { FunctionError } from "./failure.ts";
 import { withStacks } from "./log-lines.ts";
-import type { QueryRunner } from "./query-runner.ts";
 import { Turns } from "./turns.ts";
-
-/** What one running action may reach. Its code, variables and rights are fixed when it starts. */
-export interface ActionExecution {
-  readonly runtime: RuntimeEnvironment;
-  readonly deployment: Deployment & { readonly app: App };
-  readonly found: ResolvedFunction;
-  readonly call: FunctionCall;
-  /** What `getUserIdentity` throws: the token of an HTTP action's request was refused. */
-  readonly identityError: CodedError | null;
-  /** Of an HTTP action: aborted when its client hangs up. */
-  readonly client?: AbortSignal;
-  /** Depth of `runAction` nesting. */
-  readonly depth: number;
-  /** Parent of what it calls, in the function log. */
-  readonly executionId: string;
-  /** Of a mutation that may be sent again: an operation of a Node action. */
-  readonly idempotency?: Idempotency | null;
-  readonly queries: QueryRunner;
-  readonly committer: Committer;
-  readonly uploads: FileUploads;
-  readonly actions: { run(call: FunctionCall, depth?: number): Promise<FunctionOutcome> };
-  /** Receives lines as they are printed. */
-  readonly onLog: (lines: readonly FunctionLogLine[]) => void;
-}
 
 /** E-C-17: what an action is told about a failure that is ours. The failure itself is logged whole. */
 const INTERNAL = "Your request couldn't be completed. Try again later.";

@@ -1,16 +1,19 @@
 import { CodedError } from "../../shared/coded-error.ts";
+import type { Catalog } from "../../engine/catalog.ts";
 import { toHex } from "../../shared/bytes.ts";
 import type { Committer, FunctionCall, FunctionLogLine, FunctionOutcome } from "../../protocol/execution.ts";
 import type { Invocation, InvocationResult, LogLine } from "../../protocol/invocation.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
 import type { Deployments } from "../code/deployments.ts";
-import { ActionCapability, type ActionExecution } from "./action-capability.ts";
+import type { ActionExecution } from "./action-execution.ts";
+import { ActionCapability } from "./action-capability.ts";
 import type { FileUploads } from "../files/runtime-files.ts";
 import { checkArguments, checkReturnValue } from "./arguments.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { Execution } from "./execution.ts";
 import { describeThrown, failureOf, FunctionError } from "./failure.ts";
 import { withStacks } from "./log-lines.ts";
+import type { NodeActions } from "../node/node-actions.ts";
 import type { QueryRunner } from "./query-runner.ts";
 import { resolveFunction } from "./resolve.ts";
 import { withinRpcSize } from "./rpc-size.ts";
@@ -23,6 +26,7 @@ import { sizeWarnings } from "./warnings.ts";
  */
 export class ActionRunner {
   readonly #runtime: RuntimeEnvironment;
+  readonly #nodeActions: NodeActions;
   readonly #deployments: Deployments;
   readonly #queries: QueryRunner;
   readonly #committer: Committer;
@@ -30,12 +34,14 @@ export class ActionRunner {
 
   constructor(
     runtime: RuntimeEnvironment,
+    nodeActions: NodeActions,
     deployments: Deployments,
     queries: QueryRunner,
     committer: Committer,
     uploads: FileUploads,
   ) {
     this.#runtime = runtime;
+    this.#nodeActions = nodeActions;
     this.#deployments = deployments;
     this.#queries = queries;
     this.#committer = committer;
@@ -91,10 +97,13 @@ export class ActionRunner {
   }
 
   async #executeInNode(execution: ActionExecution, logLines: FunctionLogLine[]): Promise<FunctionOutcome> {
-    const { nodeActions, limits } = this.#runtime;
+    const nodeActions = this.#nodeActions;
+    const { limits } = this.#runtime;
     const { found, call, deployment } = execution;
     nodeActions.checkArgumentSize(call.args);
-    const args = checkArguments(found, call.args, deployment.catalog, limits, "refused");
+    const args = await this.#withTables(deployment.catalog, (catalog) =>
+      checkArguments(found, call.args, catalog, limits, "refused"),
+    );
     const result = await nodeActions.run(execution, args);
     if (!result.ok) return { ok: false, error: result.error, logLines };
     return this.#checked(execution, result.value, nodeActions.limits, logLines);
@@ -104,7 +113,9 @@ export class ActionRunner {
     const runtime = this.#runtime;
     const { limits } = runtime;
     const { deployment, found, call } = execution;
-    const args = checkArguments(found, call.args, deployment.catalog, limits, "refused");
+    const args = await this.#withTables(deployment.catalog, (catalog) =>
+      checkArguments(found, call.args, catalog, limits, "refused"),
+    );
     const invocation: Invocation = {
       kind: "action",
       target: found.target,
@@ -148,17 +159,33 @@ export class ActionRunner {
   }
 
   /** `argumentBytes` is where the runtime's arguments end: large ones are warned of. */
-  #checked(
+  async #checked(
     { found, call, deployment }: ActionExecution,
     value: string,
     { argumentBytes }: { readonly argumentBytes: number },
     logLines: FunctionLogLine[],
-  ): FunctionOutcome {
+  ): Promise<FunctionOutcome> {
     const { clock, limits } = this.#runtime;
     const bounds = { ...limits, argumentBytes };
     logLines.push(...sizeWarnings("action", call.args.length, value.length, bounds, clock.now()));
-    checkReturnValue(found, value, deployment.catalog, limits);
+    await this.#withTables(deployment.catalog, (catalog) => checkReturnValue(found, value, catalog, limits));
     return { ok: true, value, logLines };
+  }
+
+  /**
+   * A check of a value, which fails when it has an id of a table that `catalog` doesn't know. The first document of a
+   * table makes the table: what is refused is checked once more against the tables of now.
+   */
+  async #withTables<T>(catalog: Catalog, check: (catalog: Catalog) => T): Promise<T> {
+    try {
+      return check(catalog);
+    } catch (error) {
+      if (!(error instanceof FunctionError)) throw error;
+      this.#deployments.expire();
+      const { catalog: newest } = await this.#deployments.current();
+      if (newest.ts === catalog.ts) throw error;
+      return check(newest);
+    }
   }
 }
 

@@ -7,16 +7,11 @@ import { type CheckedValue, checkConvexJsonText } from "../../values/convex-json
 import { checkArgs, checkReturns } from "../../values/check-validator.ts";
 import { mayExceedLimits } from "../../values/scan-json.ts";
 import { FunctionError, plainFailure } from "./failure.ts";
+import type { SizeLimits } from "./size-limits.ts";
 import { returnTooLarge } from "./rpc-size.ts";
 import { tableNames } from "./table-names.ts";
 
 const NO_COMMIT_TS = "an unresolved commit timestamp can be passed only from a mutation to the functions it runs";
-
-export interface SizeLimits {
-  readonly argumentBytes: number;
-  readonly returnBytes: number;
-  readonly notes: { readonly argsBytes?: string; readonly returnBytes?: string };
-}
 
 /**
  * Checks the arguments of a call before user code runs and returns them as the JSON text of an array.

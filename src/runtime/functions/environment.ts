@@ -16,11 +16,10 @@ import type { App } from "../code/app.ts";
 import type { CodeSource } from "../code/code-source.ts";
 import type { Deployment } from "../code/deployments.ts";
 import type { IsolateSource } from "../code/isolates.ts";
-import type { NodeActions } from "../node/node-actions.ts";
 import type { RuntimeFiles } from "../files/runtime-files.ts";
 import type { JwtSigner } from "./jwt-signer.ts";
 import type { FunctionHandlesOf } from "./reference.ts";
-import type { SizeLimits } from "./arguments.ts";
+import type { SizeLimits } from "./size-limits.ts";
 
 /** Limits of the runtime, from the settings of the deployment. Milliseconds and bytes. */
 export interface RuntimeLimits extends SizeLimits {
@@ -58,7 +57,6 @@ export interface RuntimeEnvironment {
     readonly actions: Admission;
     readonly nodeActions: Admission;
   };
-  readonly nodeActions: NodeActions;
   readonly instanceName: string;
   readonly jwtSigner: JwtSigner;
   /** `CONVEX_CLOUD_URL`: the issuer of what `jwtSigner` signs. */

@@ -6,18 +6,19 @@ import { toHex } from "../../shared/bytes.ts";
 import { unframe } from "../../shared/frame.ts";
 import { headersInit } from "../../shared/headers.ts";
 import { CodedError } from "../../shared/coded-error.ts";
+import { formatBytes } from "../../values/format-bytes.ts";
 import type { App, ResolvedFunction } from "../code/app.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
 import type { CurrentDeployment, Deployment } from "../code/deployments.ts";
 import type { FileUploads } from "../files/runtime-files.ts";
-import { ActionCapability, type ActionExecution } from "./action-capability.ts";
+import type { ActionExecution, ActionQueries } from "./action-execution.ts";
+import { ActionCapability } from "./action-capability.ts";
 import type { ActionRunner } from "./action-runner.ts";
 import { boundedBody } from "./bounded-body.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { Execution } from "./execution.ts";
 import { describeThrown, failureOf, FunctionError } from "./failure.ts";
 import { HTTP_MODULE, type HttpRoute, routeHttp } from "./http-routing.ts";
-import type { QueryRunner } from "./query-runner.ts";
 import { timeLimit } from "./time-limit.ts";
 
 export interface HttpActionCall {
@@ -57,7 +58,7 @@ export interface HttpActionSettings {
 export class HttpActionRunner {
   readonly #runtime: RuntimeEnvironment;
   readonly #deployments: CurrentDeployment;
-  readonly #queries: QueryRunner;
+  readonly #queries: ActionQueries;
   readonly #actions: ActionRunner;
   readonly #committer: Committer;
   readonly #uploads: FileUploads;
@@ -235,6 +236,6 @@ function responseTooLarge(
   now: number,
   notes: { readonly httpActionResponseBytes?: string },
 ): FunctionLogLine {
-  const text = `HTTP actions support responses up to ${bytes / (1024 * 1024)} MiB${notes.httpActionResponseBytes ?? ""}`;
+  const text = `HTTP actions support responses up to ${formatBytes(bytes)}${notes.httpActionResponseBytes ?? ""}`;
   return { level: "ERROR", messages: [`HttpResponseTooLarge: ${text}`], isTruncated: false, timestamp: now };
 }

@@ -5,7 +5,7 @@ import { Transaction } from "../../engine/transaction.ts";
 import type { IndexKey } from "../../engine/names.ts";
 import type { FunctionOutcome, MutationCall } from "../../protocol/execution.ts";
 import type { FunctionCompletion } from "../../protocol/function-log.ts";
-import type { SystemCall } from "../../protocol/scheduling.ts";
+import type { SystemCall } from "../../protocol/system-call.ts";
 import { toHex } from "../../shared/bytes.ts";
 import { badRequest, CodedError } from "../../shared/coded-error.ts";
 import type { JsonValue } from "../../shared/json.ts";
@@ -13,7 +13,7 @@ import { ownValue } from "../../shared/own-value.ts";
 import type { Deployment, DeploymentLoader } from "../code/deployments.ts";
 import { NO_SYSTEM_WORK, type SystemWork } from "../scheduling/job-table.ts";
 import { lookAtJob, type RunnableView, runAsJob } from "../scheduling/run-job.ts";
-import { runDatabaseFunction } from "./database-execution.ts";
+import { runDatabaseFunction } from "./run-database-function.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { Execution, usageOf } from "./execution.ts";
 import { failureOf, FunctionError } from "./failure.ts";
@@ -125,6 +125,7 @@ export class MutationExecutor {
       limits: runtime.limits.transaction,
       limitNotes: runtime.limits.transactionNotes,
       maxTables: runtime.limits.tables,
+      maxTablesNote: runtime.limits.notes.tables ?? "",
       cursors: runtime.cursors,
       allocateTable: (component, name) => begin.allocateTable(component, name),
     });

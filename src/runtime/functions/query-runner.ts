@@ -8,7 +8,7 @@ import type { UsageStats } from "../../protocol/function-log.ts";
 import { badRequest, CodedError } from "../../shared/coded-error.ts";
 import { userAttributes } from "../../auth/identity.ts";
 import type { CurrentDeployment, Deployment } from "../code/deployments.ts";
-import { runDatabaseFunction, NeedsSnapshotError } from "./database-execution.ts";
+import { runDatabaseFunction, NeedsSnapshotError } from "./run-database-function.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { Execution, usageOf } from "./execution.ts";
 import { failureOf, FunctionError } from "./failure.ts";

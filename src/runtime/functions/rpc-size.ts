@@ -1,6 +1,6 @@
 import { formatBytes } from "../../values/format-bytes.ts";
 import type { ResolvedFunction } from "../code/app.ts";
-import type { SizeLimits } from "./arguments.ts";
+import type { SizeLimits } from "./size-limits.ts";
 import { FunctionError, plainFailure } from "./failure.ts";
 
 /** Compatibility date 2026-11-01. Strings beyond Latin-1 count two bytes per character. */

@@ -1,7 +1,7 @@
 import { approaching } from "../../engine/limit-texts.ts";
 import type { Transaction } from "../../engine/transaction.ts";
 import type { FunctionCall, FunctionLogLine, FunctionOutcome } from "../../protocol/execution.ts";
-import type { SizeLimits } from "./arguments.ts";
+import type { SizeLimits } from "./size-limits.ts";
 
 /** Share of a limit from which on a line says so (E-F-18). */
 const WARN_AT = 0.8;

@@ -1,5 +1,5 @@
 import type { InvocationLimits, LogLevel, LogLine, NestedCalls } from "../../protocol/invocation.ts";
-import { logLine } from "./console.ts";
+import { logLine } from "./log-line.ts";
 
 /**
  * The console lines of one call. Those of a query or mutation stay here and travel with the result; those of an

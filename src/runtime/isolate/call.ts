@@ -1,7 +1,7 @@
 import type { HostCapability, Invocation, TableMap } from "../../protocol/invocation.ts";
 import { CallLog } from "./call-log.ts";
 import { ConcurrentSyscalls } from "./concurrent-syscalls.ts";
-import { MemoryAccount } from "./memory-globals.ts";
+import { MemoryAccount } from "./memory-account.ts";
 import { OrderedSyscalls } from "./ordered-syscalls.ts";
 import { monotonicClock } from "./originals.ts";
 import { SeededRandom } from "./seeded-random.ts";

@@ -1,8 +1,8 @@
 import inspect from "object-inspect";
-import type { LogLevel, LogLine } from "../../protocol/invocation.ts";
-import { cutMessages } from "../../values/cut-messages.ts";
+import type { LogLevel } from "../../protocol/invocation.ts";
 import { define } from "./define.ts";
 import { importingModule, logImport } from "./import-phase.ts";
+import { logLine } from "./log-line.ts";
 import { wallClock } from "./originals.ts";
 import { currentCall } from "./running.ts";
 
@@ -20,10 +20,6 @@ function print(level: LogLevel, messages: readonly string[], stack?: string): vo
   const call = currentCall();
   if (call !== undefined) call.logs.print(level, messages, stack);
   else if (importingModule() !== undefined) logImport(logLine(level, messages, IMPORT_LINE_BYTES));
-}
-
-export function logLine(level: LogLevel, messages: readonly string[], maxBytes: number): LogLine {
-  return { level, ...cutMessages(messages, maxBytes), timestamp: wallClock() };
 }
 
 /** Frames of the caller of `console.trace`. */
@@ -75,5 +71,5 @@ export function installConsole(): void {
 }
 
 function labelOf(given: unknown): string {
-  return given === undefined ? "default" : `${given as string}`;
+  return given === undefined ? "default" : (given as string);
 }

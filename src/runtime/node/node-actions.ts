@@ -3,7 +3,7 @@ import { type ExecuteRequest, NODE_PROTOCOL_VERSION, type NodeThrownError } from
 import { must } from "../../shared/assert.ts";
 import type { Log } from "../../shared/log.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
-import type { ActionExecution } from "../functions/action-capability.ts";
+import type { ActionExecution } from "../functions/action-execution.ts";
 import { describeThrown, FunctionError, plainFailure } from "../functions/failure.ts";
 import { actionSyscalls } from "../syscalls/action-table.ts";
 import { BrokenStreamError, executeEvents, wholeEvents } from "./event-stream.ts";

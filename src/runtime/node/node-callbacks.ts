@@ -1,14 +1,15 @@
-import type { Committer } from "../../protocol/execution.ts";
 import type { SyscallResponse } from "../../protocol/invocation.ts";
 import type { NodeSyscallRequest } from "../../protocol/node-actions.ts";
 import { CodedError } from "../../shared/coded-error.ts";
 import type { CurrentDeployment } from "../code/deployments.ts";
 import type { ResolvedFunction } from "../code/app.ts";
-import { type ActionExecution, answerSyscall } from "../functions/action-capability.ts";
+import type { ActionExecution } from "../functions/action-execution.ts";
+import { answerSyscall } from "../functions/action-capability.ts";
 import type { ActionRunner } from "../functions/action-runner.ts";
 import type { RuntimeEnvironment } from "../functions/environment.ts";
-import type { QueryRunner } from "../functions/query-runner.ts";
 import type { ExecutionTokens, NodeExecution } from "./execution-token.ts";
+
+type Callees = Pick<ActionExecution, "queries" | "committer" | "uploads"> & { readonly actions: ActionRunner };
 
 /** Operations that may be sent again: a query changes nothing, a mutation carries an id of its own. */
 const REPEATED: ReadonlySet<string> = new Set(["1.0/actions/query", "1.0/actions/mutation"]);
@@ -20,20 +21,10 @@ const REPEATED: ReadonlySet<string> = new Set(["1.0/actions/query", "1.0/actions
 export class NodeCallbacks {
   readonly #runtime: RuntimeEnvironment;
   readonly #deployments: CurrentDeployment;
-  readonly #callees: {
-    readonly queries: QueryRunner;
-    readonly actions: ActionRunner;
-    readonly committer: Committer;
-    readonly uploads: ActionExecution["uploads"];
-  };
+  readonly #callees: Callees;
   readonly #tokens: ExecutionTokens;
 
-  constructor(
-    runtime: RuntimeEnvironment,
-    deployments: CurrentDeployment,
-    callees: Pick<ActionExecution, "queries" | "committer" | "uploads"> & { readonly actions: ActionRunner },
-    tokens: ExecutionTokens,
-  ) {
+  constructor(runtime: RuntimeEnvironment, deployments: CurrentDeployment, callees: Callees, tokens: ExecutionTokens) {
     this.#runtime = runtime;
     this.#deployments = deployments;
     this.#callees = callees;

@@ -1,11 +1,11 @@
 import { badRequest } from "../../shared/coded-error.ts";
-import type { JsonValue } from "../../shared/json.ts";
 import type { FunctionCall, FunctionOutcome } from "../../protocol/execution.ts";
 import { type Identity, NO_IDENTITY, isPrivileged } from "../../protocol/identity.ts";
 import type { FunctionPath } from "../../protocol/function-path.ts";
-import type { ActionExecution } from "../functions/action-capability.ts";
+import type { ActionExecution } from "../functions/action-execution.ts";
 import { FunctionError } from "../functions/failure.ts";
 import { resolveAddress } from "../functions/reference.ts";
+import type { ActionSyscall } from "./action-syscall.ts";
 import { SyscallArguments } from "./arguments.ts";
 import { getUserIdentity } from "./auth.ts";
 import { checkDepth, createFunctionHandle } from "./functions.ts";
@@ -13,9 +13,6 @@ import { cancelFromAction, scheduleFromAction, scheduleInAction } from "./schedu
 import { deploymentMetadata, functionMetadata, requestMetadata } from "./meta.ts";
 import { vectorSearch } from "./vector-search.ts";
 import { STORAGE_ACTION_SYSCALLS } from "./storage-in-actions.ts";
-
-/** Answers with the JSON text of the result. */
-export type ActionSyscall = (execution: ActionExecution, args: JsonValue) => Promise<string>;
 
 type Kind = "runQuery" | "runMutation" | "runAction";
 

@@ -1,5 +1,4 @@
-import type { JsonValue } from "../../shared/json.ts";
-import type { DatabaseExecution } from "../functions/database-execution.ts";
+import type { DatabaseSyscall } from "./database-syscall.ts";
 import { getUserIdentity, signJwt } from "./auth.ts";
 import { createFunctionHandle, runUdf } from "./functions.ts";
 import { deploymentMetadata, functionMetadata, requestMetadata } from "./meta.ts";
@@ -7,9 +6,6 @@ import { DOCUMENT_SYSCALLS } from "./db.ts";
 import { cancelJob, schedule } from "./schedule.ts";
 import { QUERY_SYSCALLS } from "./query.ts";
 import { STORAGE_SYSCALLS } from "./storage.ts";
-
-/** Answers with the JSON text of the result. */
-export type DatabaseSyscall = (execution: DatabaseExecution, args: JsonValue) => Promise<string>;
 
 const own: Record<string, DatabaseSyscall> = {
   "1.0/runUdf": runUdf,

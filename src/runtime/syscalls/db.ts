@@ -11,10 +11,10 @@ import { isPlainObject } from "../../values/special-value.ts";
 import { SyscallArguments } from "./arguments.ts";
 
 /** Answers one operation with the JSON text of its result. Throws what the promise in user code rejects with. */
-export type DatabaseSyscall = (scope: FunctionScope, args: JsonValue) => Promise<string>;
+export type ScopeSyscall = (scope: FunctionScope, args: JsonValue) => Promise<string>;
 
 /** Operations of `abi.md` §2.3.1 and §2.3.2 on documents and on the transaction. */
-export const DOCUMENT_SYSCALLS: Readonly<Record<string, DatabaseSyscall>> = {
+export const DOCUMENT_SYSCALLS: Readonly<Record<string, ScopeSyscall>> = {
   "1.0/get": get,
   "1.0/insert": insert,
   "1.0/shallowMerge": shallowMerge,

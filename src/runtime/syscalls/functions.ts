@@ -5,7 +5,6 @@ import { parseBudget } from "./budget.ts";
 import { SyscallArguments } from "./arguments.ts";
 import type { App } from "../code/app.ts";
 import type { DatabaseExecution } from "../functions/database-execution.ts";
-import { runDatabaseFunction } from "../functions/database-execution.ts";
 import type { RuntimeLimits } from "../functions/environment.ts";
 import { FunctionError } from "../functions/failure.ts";
 import { type FunctionHandles, resolveAddress } from "../functions/reference.ts";
@@ -36,18 +35,7 @@ export async function runUdf(execution: DatabaseExecution, json: JsonValue): Pro
   const callee = resolveFunction(app, path, rule.as, "internal");
   const transaction = udfType === "snapshotQuery" ? scope.transaction.staleView() : scope.transaction;
   const nested = scope.transaction.begin(parseBudget(args));
-  const outcome = await runDatabaseFunction(
-    { ...scope, transaction, depth: scope.depth + 1, journal: null },
-    callee,
-    JSON.stringify(args.value("args") ?? {}),
-  );
-  execution.addNestedLines(
-    outcome.logLines.map((line) => ({
-      ...line,
-      componentPath: line.componentPath ?? path.component,
-      udfPath: line.udfPath ?? `${path.module}:${path.function}`,
-    })),
-  );
+  const outcome = await execution.runNested(callee, JSON.stringify(args.value("args") ?? {}), transaction);
   if (outcome.ok) {
     nested.commit();
     return outcome.value;

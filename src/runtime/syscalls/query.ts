@@ -3,10 +3,10 @@ import { type QueryDefinition, parseQuery } from "../../engine/query/definition.
 import { STREAM_CLEANUP, STREAM_PAGE } from "../../protocol/invocation.ts";
 import type { JsonValue } from "../../shared/json.ts";
 import { SyscallArguments } from "./arguments.ts";
-import type { DatabaseSyscall } from "./db.ts";
+import type { ScopeSyscall } from "./db.ts";
 
 /** Operations on queries: pages of streams (`protocol/invocation.ts`) and paginated queries (`abi.md` §2.6). */
-export const QUERY_SYSCALLS: Readonly<Record<string, DatabaseSyscall>> = {
+export const QUERY_SYSCALLS: Readonly<Record<string, ScopeSyscall>> = {
   [STREAM_PAGE]: streamPage,
   [STREAM_CLEANUP]: streamCleanup,
   "1.0/queryPage": queryPage,

@@ -1,7 +1,7 @@
 import { badRequest } from "../../shared/coded-error.ts";
 import { type JsonObject, type JsonValue, isJsonObject } from "../../shared/json.ts";
 import { compareSemver, parseSemver } from "../../shared/semver.ts";
-import type { ActionExecution } from "../functions/action-capability.ts";
+import type { ActionExecution } from "../functions/action-execution.ts";
 import type { DatabaseExecution } from "../functions/database-execution.ts";
 import { CANCEL_OP, SCHEDULE_OP } from "../scheduling/operations.ts";
 import { cancelFunction, scheduleFunction, type Scheduling } from "../scheduling/schedule.ts";

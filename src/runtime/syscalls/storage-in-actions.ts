@@ -4,8 +4,8 @@ import { isJsonObject, type JsonValue } from "../../shared/json.ts";
 import { metadataOf } from "../files/file-metadata.ts";
 import { DELETE_FILE_OP } from "../files/operations.ts";
 import { fileOf } from "../files/storage-id.ts";
-import type { ActionExecution } from "../functions/action-capability.ts";
-import type { ActionSyscall } from "./action-table.ts";
+import type { ActionExecution } from "../functions/action-execution.ts";
+import type { ActionSyscall } from "./action-syscall.ts";
 import { SyscallArguments } from "./arguments.ts";
 
 /** `ctx.storage` of actions (`abi.md` §2.8): each call stands for itself. */

@@ -12,7 +12,7 @@ import { metadataOf } from "../files/file-metadata.ts";
 import { fileOf } from "../files/storage-id.ts";
 import type { DatabaseExecution } from "../functions/database-execution.ts";
 import { SyscallArguments } from "./arguments.ts";
-import type { DatabaseSyscall } from "./database-table.ts";
+import type { DatabaseSyscall } from "./database-syscall.ts";
 
 /** `ctx.storage` of queries and mutations (`abi.md` §2.8): everything is part of the transaction. */
 export const STORAGE_SYSCALLS: Readonly<Record<string, DatabaseSyscall>> = {

@@ -12,7 +12,7 @@ import { checkOptionalConvexJson } from "../../values/convex-json.ts";
 import { encodeDocumentId } from "../../values/document-id.ts";
 import { parseFieldPath } from "../../values/identifier.ts";
 import { decodeFloat64, valueKind } from "../../values/special-value.ts";
-import type { ActionExecution } from "../functions/action-capability.ts";
+import type { ActionExecution } from "../functions/action-execution.ts";
 import { SyscallArguments } from "./arguments.ts";
 
 const DEFAULT_LIMIT = 10;

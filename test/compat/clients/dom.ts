@@ -6,6 +6,18 @@ import { JSDOM } from "jsdom";
  */
 const { window } = new JSDOM("<!doctype html><body></body>");
 
-for (const name of ["document", "window", "MutationObserver", "HTMLElement", "Node"] as const) {
+const NAMES = [
+  "document",
+  "window",
+  "MutationObserver",
+  "Node",
+  "Text",
+  "Comment",
+  "Element",
+  "HTMLElement",
+  "SVGElement",
+] as const;
+
+for (const name of NAMES) {
   Object.defineProperty(globalThis, name, { value: name === "window" ? window : window[name], configurable: true });
 }

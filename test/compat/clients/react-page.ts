@@ -2,6 +2,7 @@ import "./dom.ts";
 import { ConvexProvider, ConvexReactClient } from "convex/react";
 import { createElement, type FunctionComponent, type ReactNode } from "react";
 import { createRoot, type Root } from "react-dom/client";
+import { click, shows, until } from "./shown.ts";
 
 export interface ProviderProps {
   readonly client: ConvexReactClient;
@@ -33,7 +34,7 @@ export class ReactPage implements AsyncDisposable {
     const root = createRoot(element, { onCaughtError: () => undefined });
     root.render(createElement(Provider, { client }, createElement(component)));
     const page = new ReactPage(client, element, root);
-    await page.#until(() => element.childNodes.length > 0);
+    await until(element, () => element.childNodes.length > 0);
     return page;
   }
 
@@ -43,13 +44,11 @@ export class ReactPage implements AsyncDisposable {
 
   /** Resolves when the page shows `text`. */
   shows(text: string): Promise<void> {
-    return this.#until(() => this.text.includes(text));
+    return shows(this.#element, text);
   }
 
   click(label: string): void {
-    const button = [...this.#element.querySelectorAll("button")].find(({ textContent }) => textContent === label);
-    if (button === undefined) throw new Error(`there is no button "${label}" in ${this.#element.innerHTML}`);
-    button.click();
+    click(this.#element, label);
   }
 
   /** Cuts the socket as a network would; the client opens another one. */
@@ -58,18 +57,6 @@ export class ReactPage implements AsyncDisposable {
       readonly sync: { readonly webSocketManager: { readonly socket: { readonly ws?: WebSocket } } };
     };
     sync.webSocketManager.socket.ws?.close();
-  }
-
-  async #until(good: () => boolean): Promise<void> {
-    if (good()) return;
-    await new Promise<void>((resolve) => {
-      const observer = new MutationObserver(() => {
-        if (!good()) return;
-        observer.disconnect();
-        resolve();
-      });
-      observer.observe(this.#element, { subtree: true, childList: true, characterData: true });
-    });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -6,6 +6,7 @@ import { DEFAULT_HTTP_SETTINGS, type PushService } from "../../../src/http/servi
 import { LogBuffer } from "../../../src/logs/log-buffer.ts";
 import type { FunctionCall, FunctionOutcome } from "../../../src/protocol/execution.ts";
 import { noNodeCallbacks } from "../../support/no-node-callbacks.ts";
+import { NO_TRANSFERS } from "../../support/no-transfers.ts";
 import { NO_FILES } from "../../support/no-files.ts";
 
 /** The HTTP room alone in workerd: functions answer their own arguments, a push its own length. */
@@ -56,6 +57,7 @@ async function makeApp(secret: string) {
     shapes: { shapes: () => Promise.resolve({ ok: true, value: "{}", logLines: [] }) },
     nodeCallbacks: noNodeCallbacks,
     files: NO_FILES,
+    transfers: NO_TRANSFERS,
     adminKeys: await AdminKeys.create("convection", [secret]),
     tokens: noProviders,
     signingKeys: () => Promise.resolve({ keys: [] }),

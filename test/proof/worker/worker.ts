@@ -52,6 +52,7 @@ export class Transactor extends RealTransactor {
 export { FileSweeper } from "../../../src/compose/file-sweeper.ts";
 export { Logs } from "../../../src/compose/logs.ts";
 export { Search } from "../../../src/compose/search.ts";
+export { Transfers } from "../../../src/compose/transfers.ts";
 export class Scheduler extends RealScheduler {
   protected override compose(context: DurableObjectState, env: Env): SchedulerComposition {
     const composition = super.compose(context, instrumented(env, "transactor", "transactor"));

@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Analyzer, ModuleSources } from "../../../src/deploy/ports.ts";
+import type { ModuleSources } from "../../../src/deploy/module-sources.ts";
+import type { Analyzer } from "../../../src/deploy/ports.ts";
 import type { AnalyzedModule, AnalyzeRequest, AnalyzeResult, ThrownError } from "../../../src/protocol/invocation.ts";
 import { exportedFunctions } from "../../../src/values/exported-functions.ts";
 

@@ -10,7 +10,7 @@ import { dependsOn, indexRef, tableNameKey, tableRef } from "../../../src/engine
 import type { Timestamp } from "../../../src/engine/timestamp.ts";
 import type { JsonObject, JsonValue } from "../../../src/shared/json.ts";
 import { encodeDocumentId } from "../../../src/values/document-id.ts";
-import { parseSchema } from "../../../src/values/schema.ts";
+import { parseSchema } from "../../../src/values/parse-schema.ts";
 import { TestDatabase, type TestTransaction, failure, internalId } from "./support.ts";
 
 const ALL = { source: { type: "FullTableScan", tableName: "t", order: null }, operators: [] };

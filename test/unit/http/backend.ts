@@ -16,6 +16,7 @@ import { LogBuffer } from "../../../src/logs/log-buffer.ts";
 import type { TestFunctionCall } from "../../../src/runtime/functions/test-function.ts";
 import type { Log } from "../../../src/shared/log.ts";
 import { noNodeCallbacks } from "../../support/no-node-callbacks.ts";
+import { NO_TRANSFERS } from "../../support/no-transfers.ts";
 import { NO_FILES } from "../../support/no-files.ts";
 
 export const INSTANCE = "happy-animal-123";
@@ -132,6 +133,7 @@ export function backend(settings: Partial<HttpSettings> = {}) {
     shapes: { shapes: () => Promise.resolve({ ok: true, value: `{"messages":{"type":"Never"}}`, logLines: [] }) },
     nodeCallbacks: noNodeCallbacks,
     files: NO_FILES,
+    transfers: NO_TRANSFERS,
     adminKeys: keys,
     tokens: noProviders,
     signingKeys: () => Promise.resolve({ keys: [] }),

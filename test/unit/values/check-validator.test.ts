@@ -5,7 +5,8 @@ import type { JsonValue } from "../../../src/shared/json.ts";
 import { checkArgs, checkReturns, checkValue } from "../../../src/values/check-validator.ts";
 import { displayValidator } from "../../../src/values/display-validator.ts";
 import { displayValue } from "../../../src/values/display-value.ts";
-import { type Validator, compileArgsValidator, compileValidator } from "../../../src/values/validator.ts";
+import { compileArgsValidator, compileValidator } from "../../../src/values/compile-validator.ts";
+import type { Validator } from "../../../src/values/validator.ts";
 import { encoded, parsed, fc } from "./arbitraries.ts";
 import { accepts, id, json, tables, validatorAndValue } from "./validator-arbitraries.ts";
 

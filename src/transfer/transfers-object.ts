@@ -1,0 +1,58 @@
+import { DurableObject } from "cloudflare:workers";
+import type { Clock } from "../shared/clock.ts";
+import type { Log } from "../shared/log.ts";
+
+export interface TransfersComposition {
+  /** Works for about so many milliseconds. `now`: there is more to do at once. `later`: look again some time. */
+  readonly work: (budgetMs: number) => Promise<"now" | "later" | "done">;
+  readonly clock: Clock;
+  readonly log: Log;
+}
+
+const BUDGET_MS = 20_000;
+const RETRY_MS = 2_000;
+const LATER_MS = 60 * 60 * 1000;
+/** An alarm that is so late was lost. */
+const LOST_MS = 60_000;
+
+/** Imports and exports of a deployment, one step after the other; there is one of it. Between steps all is stored. */
+export abstract class TransfersObject<Env> extends DurableObject<Env> {
+  readonly #parts: TransfersComposition;
+  /** Grows with everything that leaves work to an alarm. */
+  #asked = 0;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.#parts = this.compose(ctx, env);
+  }
+
+  protected abstract compose(ctx: DurableObjectState, env: Env): TransfersComposition;
+
+  /** There is work. */
+  async start(): Promise<void> {
+    this.#asked += 1;
+    await this.ctx.storage.setAlarm(this.#parts.clock.now());
+  }
+
+  /** Safe to call at any time: an alarm that should have come and did not comes now. */
+  async wake(): Promise<void> {
+    const at = await this.ctx.storage.getAlarm();
+    if (at !== null && at < this.#parts.clock.now() - LOST_MS) await this.start();
+  }
+
+  override async alarm(): Promise<void> {
+    const { work, clock, log } = this.#parts;
+    const { storage } = this.ctx;
+    const asked = this.#asked;
+    // Set first: an alarm that fails more than six times is dropped for good.
+    await storage.setAlarm(clock.now() + LATER_MS);
+    try {
+      const left = await work(BUDGET_MS);
+      if (left === "now" || asked !== this.#asked) await storage.setAlarm(clock.now());
+      else if (left === "done") await storage.deleteAlarm();
+    } catch (error) {
+      log.error("transfer.failed", error);
+      await storage.setAlarm(clock.now() + RETRY_MS);
+    }
+  }
+}

@@ -1,0 +1,12 @@
+import type { TransferService } from "../../src/http/services.ts";
+
+/** For tests that neither import nor export. */
+export const NO_TRANSFERS: TransferService = {
+  startUpload: () => "",
+  uploadPart: () => Promise.resolve(""),
+  finishUpload: () => Promise.resolve(""),
+  performImport: () => Promise.resolve(),
+  cancelImport: () => Promise.resolve(),
+  requestExport: () => Promise.resolve(),
+  openExport: () => Promise.resolve(null),
+};
