@@ -6,6 +6,7 @@ import { toHex } from "../../shared/bytes.ts";
 import { unframe } from "../../shared/frame.ts";
 import { headersInit } from "../../shared/headers.ts";
 import { CodedError } from "../../shared/coded-error.ts";
+import { formatBytes } from "../../values/format-bytes.ts";
 import type { App, ResolvedFunction } from "../code/app.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
 import type { CurrentDeployment, Deployment } from "../code/deployments.ts";
@@ -235,6 +236,6 @@ function responseTooLarge(
   now: number,
   notes: { readonly httpActionResponseBytes?: string },
 ): FunctionLogLine {
-  const text = `HTTP actions support responses up to ${bytes / (1024 * 1024)} MiB${notes.httpActionResponseBytes ?? ""}`;
+  const text = `HTTP actions support responses up to ${formatBytes(bytes)}${notes.httpActionResponseBytes ?? ""}`;
   return { level: "ERROR", messages: [`HttpResponseTooLarge: ${text}`], isTruncated: false, timestamp: now };
 }

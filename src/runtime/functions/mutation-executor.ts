@@ -125,6 +125,7 @@ export class MutationExecutor {
       limits: runtime.limits.transaction,
       limitNotes: runtime.limits.transactionNotes,
       maxTables: runtime.limits.tables,
+      maxTablesNote: runtime.limits.notes.tables ?? "",
       cursors: runtime.cursors,
       allocateTable: (component, name) => begin.allocateTable(component, name),
     });
