@@ -15,6 +15,7 @@ import { answerByHttpAction } from "./http-actions.ts";
 import { jobRoutes } from "./jobs.ts";
 import { logRoutes } from "./logs.ts";
 import { nodeCallbackRoutes } from "./node-callbacks.ts";
+import { pausingRoutes } from "./pausing.ts";
 import { syncRoutes } from "./sync-upgrade.ts";
 import { testFunctionRoutes } from "./test-function.ts";
 import { toolRoutes } from "./tools.ts";
@@ -49,6 +50,7 @@ export function createApp(services: HttpServices): Hono<HttpEnv> {
     ["/api", environmentRoutes(services)],
     ["/api", adminRoutes(services)],
     ["/api", jobRoutes(services)],
+    ["/api", pausingRoutes(services)],
     ["/api", logRoutes(services)],
     ["/api", testFunctionRoutes(services)],
     ["/api", transferRoutes(services)],
