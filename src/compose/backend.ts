@@ -80,7 +80,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
     shapes: system,
     nodeCallbacks: composeNodeCallbacks(core, deployments, { queries, actions, committer: transactor, uploads }),
     files: composeFileService(core.files, uploads, deployments, queries),
-    transfers: composeTransferService(bindings, transactor),
+    transfers: composeTransferService(bindings, transactor, queries),
     ...composePush(ports),
     pausing: new Pausing({ ...ports, resumed: () => scheduler.resumed() }),
     jobs: { cancel: (component, id) => cancelJob(transactor, component, id) },

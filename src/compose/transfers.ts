@@ -1,7 +1,7 @@
 import { allDocuments } from "../engine/all-documents.ts";
-import type { QueryRunner } from "../runtime/functions/query-runner.ts";
-import { QueryRunner as Queries } from "../runtime/functions/query-runner.ts";
+import { QueryRunner } from "../runtime/functions/query-runner.ts";
 import { Deployments } from "../runtime/code/deployments.ts";
+import { EXPORTS_TABLE } from "../transfer/export-document.ts";
 import { IMPORTS_TABLE } from "../transfer/import-document.ts";
 import type { TransferPorts } from "../transfer/ports.ts";
 import { TransferService } from "../transfer/transfer-service.ts";
@@ -18,7 +18,7 @@ export class Transfers extends TransfersObject<Bindings> {
     const core = composeCore(bindings);
     const { settings, persistence, loader, runtime, files, tableSizes, search, code } = core;
     const deployments = new Deployments({ persistence, loader, clock, leaseMs: settings.codeLeaseMs });
-    const queries = new Queries(runtime, deployments, persistence);
+    const queries = new QueryRunner(runtime, deployments, persistence);
     const transactor = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME));
     const ports: TransferPorts = {
       bucket: bindings.FILES,
@@ -36,7 +36,12 @@ export class Transfers extends TransfersObject<Bindings> {
       log,
     };
     return {
-      work: (budgetMs) => workOnTransfers({ imports: () => documents(queries, IMPORTS_TABLE) }, ports, budgetMs),
+      work: (budgetMs) =>
+        workOnTransfers(
+          { imports: () => documents(queries, IMPORTS_TABLE), exports: () => documents(queries, EXPORTS_TABLE) },
+          ports,
+          budgetMs,
+        ),
       clock,
       log,
     };
@@ -50,11 +55,16 @@ function documents(queries: QueryRunner, name: string) {
   });
 }
 
-export function composeTransferService(bindings: Bindings, transactor: TransactorClient): TransferService {
+export function composeTransferService(
+  bindings: Bindings,
+  transactor: TransactorClient,
+  queries: QueryRunner,
+): TransferService {
   return new TransferService({
     bucket: bindings.FILES,
     random,
     run: (op, args) => transactor.runSystem({ v: 1, op, args }),
+    exports: () => documents(queries, EXPORTS_TABLE),
     start: () => bindings.TRANSFERS.getByName(TRANSFERS_NAME).start(),
   });
 }

@@ -129,7 +129,7 @@ export interface FileService {
 /** Imports and exports of data. */
 export type TransferService = Pick<
   Transfers,
-  "startUpload" | "uploadPart" | "finishUpload" | "performImport" | "cancelImport"
+  "startUpload" | "uploadPart" | "finishUpload" | "performImport" | "cancelImport" | "requestExport" | "openExport"
 >;
 
 export interface HttpSettings {

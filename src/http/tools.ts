@@ -1,10 +1,8 @@
 import { Hono } from "hono";
-import { badRequest, notAvailableYet } from "../shared/coded-error.ts";
+import { badRequest } from "../shared/coded-error.ts";
 import { adminOf } from "./credentials.ts";
 import type { HttpEnv } from "./hono-env.ts";
 import type { HttpServices } from "./services.ts";
-
-const MISSING = [["/export/*", "Exporting data"]] as const;
 
 /**
  * Under `/api`: what tools ask besides the CLI. The last two stand in for the account service of the hosted product,
@@ -19,13 +17,6 @@ export function toolRoutes(services: HttpServices): Hono<HttpEnv> {
   });
   // Asked by HEAD.
   app.get("/authorize", (c) => c.body(null, 200));
-  // Refused at once: the CLI takes a 404 for a deployment that is just starting, and asks for minutes.
-  for (const [paths, feature] of MISSING) {
-    app.all(paths, async (c) => {
-      await adminOf(c, services);
-      throw notAvailableYet(feature);
-    });
-  }
   app.post("/check_opt_ins", (c) => c.json({ optInsToAccept: [] }));
   return app;
 }

@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { requireWriteAccess } from "../auth/authorization.ts";
 import { finishUploadBody, importIdBody } from "../protocol/http-bodies.ts";
-import { badRequest } from "../shared/coded-error.ts";
+import { badRequest, CodedError } from "../shared/coded-error.ts";
 import { parseJson, parseShape, readBytes } from "./body.ts";
 import { adminOf } from "./credentials.ts";
 import type { HttpContext, HttpEnv } from "./hono-env.ts";
@@ -52,6 +52,21 @@ export function transferRoutes(services: HttpServices): Hono<HttpEnv> {
     await writer(c);
     await transfers.cancelImport(parseShape(importIdBody, await body(c)).importId);
     return c.json(null);
+  });
+  app.post("/export/request/zip", async (c) => {
+    await writer(c);
+    await transfers.requestExport(c.req.query("includeStorage") === "true");
+    return c.json(null);
+  });
+  app.get("/export/zip/:ts", async (c) => {
+    await writer(c);
+    const ts = c.req.param("ts");
+    const found = /^\d{1,19}$/.test(ts) ? await transfers.openExport(BigInt(ts)) : null;
+    if (found === null) throw new CodedError("NotFound", "ExportNotFound", `There is no export of timestamp ${ts}.`);
+    return c.body(found.bytes, 200, {
+      "Content-Type": "application/zip",
+      "Content-Disposition": `attachment; filename=snapshot_${ts}.zip`,
+    });
   });
   return app;
 }

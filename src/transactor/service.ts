@@ -9,6 +9,7 @@ import type { IndexKey } from "../engine/names.ts";
 import type { CommitSettings } from "../engine/commit/settings.ts";
 import { WriterLife } from "../engine/commit/writer-life.ts";
 import type { LoggedTransaction, Persistence } from "../engine/persistence.ts";
+import { pinnedTs } from "../engine/snapshot-pin.ts";
 import { NO_TEXT_INDEXES, type TextIndexes } from "../engine/text/text-index.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
 import type { FunctionOutcome, MutationCall } from "../protocol/execution.ts";
@@ -160,10 +161,11 @@ export class TransactorService {
    */
   async prune(): Promise<"more" | "later" | "done"> {
     const { clock, retentionMs, persistence } = this.#parts;
-    const { durableTs } = (await this.#life.current()).state;
-    const edge = Math.floor((clock.now() - retentionMs) * 1000);
-    // Never beyond the head: the newest snapshot must stay readable.
-    const before = Math.min(edge, durableTs);
+    const { durableTs, catalog } = (await this.#life.current()).state;
+    const now = clock.now();
+    const edge = Math.floor((now - retentionMs) * 1000);
+    // Never beyond the head: the newest snapshot must stay readable, and so must the one that an export reads.
+    const before = Math.min(edge, durableTs, pinnedTs(catalog.values, now) ?? durableTs);
     if (before > 0 && (await persistence.prune(before as Timestamp, PRUNE_ROWS))) return "more";
     return edge < durableTs ? "later" : "done";
   }

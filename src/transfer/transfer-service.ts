@@ -7,9 +7,11 @@ import type { Random } from "../shared/random.ts";
 import { checkTableName } from "../values/identifier.ts";
 import { type ImportFormat, type ImportMode, importDocument } from "./import-document.ts";
 import { importError } from "./import-error.ts";
-import { CHANGE_IMPORT_OP, CREATE_IMPORT_OP } from "./operations.ts";
+import { exportDocument, exportFolder } from "./export-document.ts";
+import { encodeInt64 } from "../values/special-value.ts";
+import { CHANGE_IMPORT_OP, CREATE_EXPORT_OP, CREATE_IMPORT_OP } from "./operations.ts";
 import { uploadFolder } from "./upload-folder.ts";
-import { listPieces, pieceKey } from "./pieces.ts";
+import { listPieces, pieceKey, PieceReader, streamOf } from "./pieces.ts";
 
 export interface ImportRequest {
   readonly format: ImportFormat;
@@ -24,6 +26,8 @@ export interface TransferServiceParts {
   readonly random: Random;
   /** Runs an operation of the Transactor. */
   readonly run: (op: string, args: JsonObject) => Promise<JsonValue>;
+  /** Documents of the last exports. */
+  readonly exports: () => Promise<readonly JsonObject[]>;
   /** Tells whoever imports and exports that there is work. */
   readonly start: () => Promise<void>;
 }
@@ -83,9 +87,33 @@ export class TransferService {
       importId,
       from: ["uploaded", "waiting_for_confirmation", "in_progress"],
       to: { state: "failed", error_message: "Import was canceled" },
+      cancel: true,
     };
-    await this.#parts.run(CHANGE_IMPORT_OP, change);
+    const { state } = importDocument.parse(await this.#parts.run(CHANGE_IMPORT_OP, change));
+    if (state.state !== "failed") {
+      throw badRequest("ImportNotCancelable", "The import is complete, or about to be.");
+    }
     await this.#parts.start();
+  }
+
+  async requestExport(includeStorage: boolean): Promise<void> {
+    await this.#parts.run(CREATE_EXPORT_OP, { includeStorage });
+    await this.#parts.start();
+  }
+
+  /** The zip file of the export that was taken at this timestamp, in nanoseconds. */
+  async openExport(
+    startTs: bigint,
+  ): Promise<{ readonly size: number; readonly bytes: ReadableStream<Uint8Array> } | null> {
+    const wanted = encodeInt64(startTs)["$integer"];
+    const found = z
+      .array(exportDocument)
+      .parse(await this.#parts.exports())
+      .find((document) => document.state === "completed" && document.start_ts.$integer === wanted);
+    if (found === undefined) return null;
+    const { bucket } = this.#parts;
+    const reader = new PieceReader(bucket, await listPieces(bucket, exportFolder(found._id)));
+    return { size: reader.size, bytes: streamOf(reader.read(0)) };
   }
 }
 

@@ -7,4 +7,6 @@ export const NO_TRANSFERS: TransferService = {
   finishUpload: () => Promise.resolve(""),
   performImport: () => Promise.resolve(),
   cancelImport: () => Promise.resolve(),
+  requestExport: () => Promise.resolve(),
+  openExport: () => Promise.resolve(null),
 };

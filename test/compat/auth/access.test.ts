@@ -66,6 +66,8 @@ const ACCESS: Readonly<Record<string, "open" | "run" | "socket" | "link" | "sign
   "POST /api/import/finish_upload": "write",
   "POST /api/perform_import": "write",
   "POST /api/cancel_import": "write",
+  "POST /api/export/request/zip": "write",
+  "GET /api/export/zip/:ts": "write",
   "POST /api/storage/upload": "link",
   "GET /api/storage/:name": "link",
   "GET /api/node/packages/:hash": "signed",
