@@ -59,20 +59,20 @@ const OUTCOMES = [
   [LOSE_OP, { phase: "unknown" }],
 ] as const;
 
-test("SCH12 P-S-5 of all who ask to start an action one may run it", async () => {
+test("SCH14 P-S-5 of all who ask to start an action one may run it", async () => {
   const job = new OneJob();
   expect(await job.do(START_OP)).toBe(true);
   expect(job.state).toEqual({ kind: "inProgress" });
   expect(await job.do(START_OP)).toBe(false);
 });
 
-test.for(OUTCOMES)("SCH12 an action that was not started has no end: %s", async ([op, args]) => {
+test.for(OUTCOMES)("SCH14 an action that was not started has no end: %s", async ([op, args]) => {
   const job = new OneJob();
   expect(await job.do(op, args)).toBe(false);
   expect(job.state).toEqual({ kind: "pending" });
 });
 
-test("SCH12 an action that was started is not refused, and a change is not made of it", async () => {
+test("SCH14 an action that was started is not refused, and a change is not made of it", async () => {
   const job = new OneJob();
   await job.do(START_OP);
   expect(await job.do(REFUSE_OP, { error: "no such function" })).toBe(false);
@@ -80,7 +80,7 @@ test("SCH12 an action that was started is not refused, and a change is not made 
   expect(job.state).toEqual({ kind: "inProgress" });
 });
 
-test("SCH12 an end is recorded once, and the first one stays", async () => {
+test("SCH14 an end is recorded once, and the first one stays", async () => {
   for (const [first, second] of [OUTCOMES, OUTCOMES.toReversed()]) {
     const job = new OneJob();
     await job.do(START_OP);
@@ -95,7 +95,7 @@ test("SCH12 an end is recorded once, and the first one stays", async () => {
   }
 });
 
-test("SCH12 P-S-4 what was cancelled while it ran stays cancelled, however it ends", async () => {
+test("SCH14 P-S-4 what was cancelled while it ran stays cancelled, however it ends", async () => {
   const job = new OneJob();
   await job.do(START_OP);
   job.document = canceled(job.document, NOW);
@@ -105,14 +105,14 @@ test("SCH12 P-S-4 what was cancelled while it ran stays cancelled, however it en
   expect(job.document).toEqual(document);
 });
 
-test("SCH12 a final state never changes", () => {
+test("SCH14 a final state never changes", () => {
   for (const kind of ["success", "failed", "canceled"]) {
     const over = { ...new OneJob().document, state: { kind }, completedTime: 1 };
     expect(canceled(over, NOW)).toEqual(over);
   }
 });
 
-test("SCH12 under the key of another time nothing is done", async () => {
+test("SCH14 under the key of another time nothing is done", async () => {
   const job = new OneJob();
   job.document = { ...job.document, scheduledTime: 2000 };
   expect(await job.do(START_OP)).toBe(false);
@@ -155,14 +155,14 @@ async function handledAs(
   return { did, answer };
 }
 
-test("SCH13 P-S-5 an action is handed to whoever marked it as started, and to nobody else", async () => {
+test("SCH15 P-S-5 an action is handed to whoever marked it as started, and to nobody else", async () => {
   const handed = await handledAs("run", "Action", { [START_OP]: "true" });
   expect(handed).toMatchObject({ did: [START_OP], answer: { kind: "action" } });
   const late = await handledAs("run", "Action", { [START_OP]: "false" });
   expect(late).toEqual({ did: [START_OP], answer: { kind: "done" } });
 });
 
-test("SCH13 E-C-14 a job that somebody has started is recorded as lost and not run", async () => {
+test("SCH15 E-C-14 a job that somebody has started is recorded as lost and not run", async () => {
   for (const udfType of ["Action", "Mutation", null] as const) {
     const answer = '{"error":"lost","warning":null}';
     expect(await handledAs("started", udfType, { [LOSE_OP]: answer })).toEqual({
@@ -172,7 +172,7 @@ test("SCH13 E-C-14 a job that somebody has started is recorded as lost and not r
   }
 });
 
-test("SCH13 a mutation runs as the job of its key, what is neither is refused", async () => {
+test("SCH15 a mutation runs as the job of its key, what is neither is refused", async () => {
   expect(await handledAs("run", "Mutation", {})).toEqual({ did: ["mutation of the job"], answer: { kind: "done" } });
   for (const udfType of ["Query", null] as const) {
     expect(await handledAs("run", udfType, { [REFUSE_OP]: "false" })).toEqual({

@@ -40,7 +40,7 @@ async function ran(outcome: FunctionOutcome | Error, failures: number) {
   return { runs, recorded, waits, end };
 }
 
-test("SCH13 P-S-5 an action runs once, and its end is recorded for as long as that takes", async () => {
+test("SCH15 P-S-5 an action runs once, and its end is recorded for as long as that takes", async () => {
   for (const failures of [0, 1, 4]) {
     const { runs, recorded, waits, end } = await ran({ ok: true, value: "null", logLines: [] }, failures);
     expect([runs, end, recorded.length, waits.length]).toEqual([1, "recorded", failures + 1, failures]);
@@ -48,12 +48,12 @@ test("SCH13 P-S-5 an action runs once, and its end is recorded for as long as th
   }
 });
 
-test("SCH13 an end that can't be recorded leaves the action to be found lost, never to be run again", async () => {
+test("SCH15 an end that can't be recorded leaves the action to be found lost, never to be run again", async () => {
   const { runs, end } = await ran({ ok: true, value: "null", logLines: [] }, 1000);
   expect([runs, end]).toEqual([1, "lost"]);
 });
 
-test("SCH13 E-C-14 what the backend failed at is the end of the action, without a word of ours", async () => {
+test("SCH15 E-C-14 what the backend failed at is the end of the action, without a word of ours", async () => {
   const { runs, recorded } = await ran(new TypeError("secret detail"), 0);
   expect(runs).toBe(1);
   expect(JSON.stringify(recorded)).toContain("Transient error while executing action: ");
