@@ -38,7 +38,10 @@ class OneJob {
   do(op: string, args: JsonObject = {}): Promise<JsonValue> {
     // As far as these operations look at it.
     const context = {
-      deployment: { app: null, catalog: { tableById: (id: TableId) => (id === TABLE.id ? TABLE : undefined) } },
+      deployment: {
+        app: null,
+        catalog: { values: new Map(), tableById: (id: TableId) => (id === TABLE.id ? TABLE : undefined) },
+      },
       transaction: {
         system: {
           get: async () => this.document,
