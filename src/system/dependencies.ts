@@ -1,6 +1,7 @@
 import { catalogValuePrefix } from "../engine/commit/catalog-changes.ts";
 import { EVERYTHING } from "../engine/interval.ts";
 import { TABLE_NAMES } from "../engine/read-set.ts";
+import { LAST_IMPORT } from "../transfer/staged-tables.ts";
 import type { SystemContext } from "./system-query.ts";
 
 /** The refs under which the commit log tells of changes to the catalog (`IndexRef`). */
@@ -9,6 +10,11 @@ const CATALOG = "catalog";
 /** The pushed code, schemas included. */
 export function dependOnApp(context: SystemContext): void {
   context.dependOn(CATALOG, catalogValuePrefix("app"));
+}
+
+/** Which table has a name: an import puts another one in its place. */
+export function dependOnImports(context: SystemContext): void {
+  context.dependOn(CATALOG, catalogValuePrefix(LAST_IMPORT));
 }
 
 export function dependOnVariables(context: SystemContext): void {

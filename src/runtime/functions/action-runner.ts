@@ -133,7 +133,6 @@ export class ActionRunner {
       const text = await Promise.race([
         withinRpcSize(harness.run(JSON.stringify(invocation), capability), found, limits),
         deadline.expired,
-        capability.aborted,
       ]);
       const result: InvocationResult = JSON.parse(text);
       return await this.#finish(execution, result, logLines);

@@ -153,7 +153,7 @@ export class HttpActionRunner {
     try {
       const harness = await runtime.isolates.harness(deployment.app, deployment.variables, "action");
       const served = harness.serve(JSON.stringify(invocation), request.sent, capability);
-      const answered = await Promise.race([served, deadline.expired, capability.aborted]);
+      const answered = await Promise.race([served, deadline.expired]);
       if (typeof answered === "string") {
         fail(await this.#failure(answered, deployment.app, capability));
         return;
@@ -168,7 +168,7 @@ export class HttpActionRunner {
       }
       const body = boundedBody(response, responseBytes);
       answer({ kind: "response", response: body.response });
-      const end = await Promise.race([body.ended, deadline.expired, capability.aborted]).catch((error: unknown) => {
+      const end = await Promise.race([body.ended, deadline.expired]).catch((error: unknown) => {
         body.cut();
         throw error;
       });

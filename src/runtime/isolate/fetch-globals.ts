@@ -74,11 +74,17 @@ function gateFormData(): void {
   }
 }
 
+/** What Convex says to other servers when the function says nothing; GitHub and Resend refuse requests without an agent. */
+const DEFAULT_HEADERS = { "user-agent": "Convex/1.0", accept: "*/*" };
+
 async function guardedFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
   const request = new Request(input, init);
   const scheme = new URL(request.url).protocol.slice(0, -1);
   if (scheme !== "http" && scheme !== "https") {
     throw new Error(`Unsupported URL scheme -- http and https are supported (scheme was ${scheme})`);
+  }
+  for (const [name, value] of Object.entries(DEFAULT_HEADERS)) {
+    if (!request.headers.has(name)) request.headers.set(name, value);
   }
   const finish = currentCall()?.beginOperation("fetch");
   try {
@@ -88,7 +94,7 @@ async function guardedFetch(input: RequestInfo | URL, init?: RequestInit): Promi
     }
     return response;
   } catch (error) {
-    throw redirectError(error) ?? error;
+    throw redirectError(error) ?? networkError(error, request.url) ?? error;
   } finally {
     finish?.();
   }
@@ -100,6 +106,13 @@ function redirectError(error: unknown): TypeError | undefined {
   if (/too many redirects/i.test(message)) return new TypeError("fetch too many redirects");
   if (/one-time-use body/.test(message)) return new TypeError("fetch cannot redirect with streamed body");
   return undefined;
+}
+
+/** The platform tells little about a server that can't be reached, and by two texts that don't name it. */
+function networkError(error: unknown, url: string): Error | undefined {
+  const message = error instanceof Error ? error.message : "";
+  if (!/^(internal error; reference = |Network connection lost)/.test(message)) return undefined;
+  return new Error(`error sending request for url (${url})`, { cause: error });
 }
 
 export function installFetch(): void {

@@ -73,6 +73,17 @@ describe("timers and network", () => {
     expect(aborted).toMatch(/^(AbortError|TimeoutError): /);
   });
 
+  test("ISO44 fetch says who it is unless the function does, and leaves the request alone", async () => {
+    const said = ["Convex/1.0", "*/*"];
+    expect(await isolate.value("action", "actions:defaultHeaders")).toEqual([said, ["mine", "text/html"], said, false]);
+  });
+
+  test("ISO44 a server that can't be reached is named in the error", async () => {
+    expect(await isolate.value("action", "actions:lostConnection")).toBe(
+      "Error: error sending request for url (http://host/lost?x=1)",
+    );
+  });
+
   test("P-F-13 an action may import a bundled module when it runs", async () => {
     expect(await isolate.value("action", "actions:dynamicImport")).toBe(42);
   });

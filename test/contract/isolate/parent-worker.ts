@@ -201,6 +201,10 @@ export class Outbound extends WorkerEntrypoint {
       return Response.redirect(url.href, 302);
     }
     if (url.pathname === "/slow") await scheduler.wait(20);
+    if (url.pathname === "/lost") throw new Error("Network connection lost.");
+    if (url.pathname === "/headers") {
+      return Response.json([request.headers.get("user-agent"), request.headers.get("accept")]);
+    }
     if (url.pathname === "/never") await scheduler.wait(30_000);
     return Response.json({ method: request.method, path: url.pathname, body: await request.text() });
   }
