@@ -30,6 +30,9 @@ function oidc(provider: JsonObject, index: number): JsonObject {
   return { applicationID, domain: providerUrl(domain) };
 }
 
+/** WorkOS itself. Its issuers with a path name the one application that they issue for. */
+const SHARED_ISSUER = /^https:\/\/api\.workos\.com\/*$/i;
+
 function customJwt(provider: JsonObject, index: number): JsonObject {
   const { issuer, jwks, algorithm, applicationID } = provider;
   if (provider["domain"] !== undefined) {
@@ -44,7 +47,7 @@ function customJwt(provider: JsonObject, index: number): JsonObject {
   if (applicationID !== undefined && applicationID !== null && typeof applicationID !== "string") {
     throw notAList(`Provider at index ${index} has an applicationID that is not a string`);
   }
-  if (/^https:\/\/api\.workos\.com(\/|$)/.test(issuer) && typeof applicationID !== "string") {
+  if (SHARED_ISSUER.test(providerUrl(issuer)) && typeof applicationID !== "string") {
     throw badRequest(
       "InvalidAuthConfig",
       `This auth configuration appears potentially insecure: Provider at index ${index} has an issuer that is shared among many applications, so must to specify an ApplicationID to check against an \`aud\` field of a JWT.`,

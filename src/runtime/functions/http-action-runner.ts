@@ -9,6 +9,7 @@ import { CodedError } from "../../shared/coded-error.ts";
 import { formatBytes } from "../../values/format-bytes.ts";
 import type { App, ResolvedFunction } from "../code/app.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
+import { refuseWhilePaused } from "../code/deployment-state.ts";
 import type { CurrentDeployment, Deployment } from "../code/deployments.ts";
 import type { FileUploads } from "../files/runtime-files.ts";
 import type { ActionExecution, ActionQueries } from "./action-execution.ts";
@@ -151,6 +152,7 @@ export class HttpActionRunner {
       logged.completed({ ok: false, error: failure, logLines }, { success: { status: "500" } });
     };
     try {
+      refuseWhilePaused(deployment.catalog.values);
       const harness = await runtime.isolates.harness(deployment.app, deployment.variables, "action");
       const served = harness.serve(JSON.stringify(invocation), request.sent, capability);
       const answered = await Promise.race([served, deadline.expired]);
