@@ -30,6 +30,9 @@ function oidc(provider: JsonObject, index: number): JsonObject {
   return { applicationID, domain: providerUrl(domain) };
 }
 
+/** WorkOS itself. Its issuers with a path name the one application that they issue for. */
+const SHARED_ISSUER = /^https:\/\/api\.workos\.com\/*$/i;
+
 function customJwt(provider: JsonObject, index: number): JsonObject {
   const { issuer, jwks, algorithm, applicationID } = provider;
   if (provider["domain"] !== undefined) {
@@ -44,7 +47,7 @@ function customJwt(provider: JsonObject, index: number): JsonObject {
   if (applicationID !== undefined && applicationID !== null && typeof applicationID !== "string") {
     throw notAList(`Provider at index ${index} has an applicationID that is not a string`);
   }
-  if (/^https:\/\/api\.workos\.com(\/|$)/.test(issuer) && typeof applicationID !== "string") {
+  if (SHARED_ISSUER.test(providerUrl(issuer)) && typeof applicationID !== "string") {
     throw badRequest(
       "InvalidAuthConfig",
       `This auth configuration appears potentially insecure: Provider at index ${index} has an issuer that is shared among many applications, so must to specify an ApplicationID to check against an \`aud\` field of a JWT.`,
@@ -54,18 +57,34 @@ function customJwt(provider: JsonObject, index: number): JsonObject {
     type: "customJwt",
     applicationID: applicationID ?? null,
     issuer: providerUrl(issuer),
-    jwks: jwks.startsWith("data:") ? jwks : providerUrl(jwks),
+    jwks: jwks.startsWith("data:") ? jwks : withScheme(jwks),
     algorithm,
   };
 }
 
-/** A URL without a scheme gets `https://`. Its text stays otherwise as given: tokens are compared with it. */
+/** Its text stays as given but for a missing scheme: tokens are compared with it. */
 function providerUrl(text: string): string {
-  const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`;
-  if (!URL.canParse(url)) {
-    throw badRequest("InvalidAuthConfig", `Invalid provider domain URL "${text}": not a URL`);
-  }
+  const url = withScheme(text);
+  const reason = providerUrlMistake(url);
+  if (reason !== null) throw invalidUrl(text, reason);
   return url;
+}
+
+function withScheme(text: string): string {
+  const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`;
+  if (!URL.canParse(url)) throw invalidUrl(text, "not a URL");
+  return url;
+}
+
+function invalidUrl(text: string, reason: string) {
+  return badRequest("InvalidProviderDomainUrl", `Invalid provider domain URL "${text}": ${reason}`);
+}
+
+function providerUrlMistake(url: string): string | null {
+  const { protocol, hostname } = new URL(url);
+  if (protocol !== "https:" && protocol !== "http:") return "neither https nor http";
+  const known = hostname === "localhost" || hostname.startsWith("[") || /[^.]\.[^.]/.test(hostname);
+  return known ? null : "neither a domain with a dot nor localhost";
 }
 
 function notAList(detail: string) {

@@ -118,10 +118,28 @@ export class Sweeper {
     // Keys end in the internal id.
     const ids = due.map(({ key }) => key.slice(-32) as InternalId);
     if (ids.length === 0) return 0;
-    await store.delete(ids.map((id) => ({ component: table.component, id })));
+    const files = ids.map((id) => ({ component: table.component, id }));
+    await store.delete(await this.#notBroughtBack(files));
     await forget(table.component, ids);
     log.info("files.deleted_removed", { count: ids.length });
     return ids.length;
+  }
+
+  /** An import may bring back a file that was deleted. */
+  async #notBroughtBack(files: readonly FileRef[]): Promise<readonly FileRef[]> {
+    const { persistence } = this.#parts;
+    const catalog = new Catalog(await persistence.loadCatalog());
+    const gone: FileRef[] = [];
+    for (let start = 0; start < files.length; start += READS) {
+      const some = files.slice(start, start + READS);
+      const reads = some.flatMap(({ component, id }): PointRead[] => {
+        const table = catalog.table(component, STORAGE_TABLE);
+        return table === undefined ? [] : [{ kind: "get", tableId: table.id, id }];
+      });
+      const { results } = await persistence.read(reads, "latest");
+      gone.push(...some.filter((_, at) => (results[at] ?? null) === null));
+    }
+    return gone;
   }
 }
 

@@ -1,5 +1,4 @@
 import { Hono } from "hono";
-import type { MiddlewareHandler } from "hono";
 import { badRequest } from "../shared/coded-error.ts";
 import { adminRoutes, instanceRoutes } from "./admin.ts";
 import { discardBody } from "./body.ts";
@@ -15,6 +14,7 @@ import { answerByHttpAction } from "./http-actions.ts";
 import { jobRoutes } from "./jobs.ts";
 import { logRoutes } from "./logs.ts";
 import { nodeCallbackRoutes } from "./node-callbacks.ts";
+import { pausingRoutes } from "./pausing.ts";
 import { syncRoutes } from "./sync-upgrade.ts";
 import { testFunctionRoutes } from "./test-function.ts";
 import { toolRoutes } from "./tools.ts";
@@ -30,18 +30,25 @@ export function createApp(services: HttpServices): Hono<HttpEnv> {
   app.onError((error, c) => failed(error, c, services));
   app.notFound((c) => c.body(null, 404));
 
-  app.use(async (c, next) => {
-    c.set("requestId", requestIdOf(c.req.raw.headers, services.random));
-    await next();
-  });
+  const identify = (c: HttpContext): void => c.set("requestId", requestIdOf(c.req.raw.headers, services.random));
   // In front of what is added to answers of the API: these are the developer's own, headers and all.
-  app.use("/http/*", (c) => answerByHttpAction(c, services, "/http"));
-  app.use(async (c, next) => {
-    await next();
-    await discardBody(c.req.raw);
+  app.use("/http/*", (c) => {
+    identify(c);
+    return answerByHttpAction(c, services, "/http");
   });
-  app.use(cors);
-  app.use(clientVersionGate);
+  // One for all that every call of the API passes: each middleware of Hono is a promise and two functions more.
+  app.use(async (c, next) => {
+    identify(c);
+    try {
+      const preflight = cors(c);
+      if (preflight !== null) return preflight;
+      admitClient(c);
+      await next();
+    } finally {
+      await discardBody(c.req.raw);
+    }
+    return undefined;
+  });
 
   const families = [
     ["/api", functionRoutes(services)],
@@ -49,6 +56,7 @@ export function createApp(services: HttpServices): Hono<HttpEnv> {
     ["/api", environmentRoutes(services)],
     ["/api", adminRoutes(services)],
     ["/api", jobRoutes(services)],
+    ["/api", pausingRoutes(services)],
     ["/api", logRoutes(services)],
     ["/api", testFunctionRoutes(services)],
     ["/api", transferRoutes(services)],
@@ -105,11 +113,12 @@ interface CheckedClient {
 /** Most requests come from the same client as the one before. */
 let lastClient: CheckedClient | null = null;
 
-const clientVersionGate: MiddlewareHandler<HttpEnv> = async (c, next) => {
+/** Throws for clients that are no longer served. */
+function admitClient(c: HttpContext): void {
   const header = c.req.header("convex-client");
   if (header === undefined) {
     c.set("client", null);
-    return next();
+    return;
   }
   if (lastClient?.header !== header) {
     const parsed = parseClientVersion(header);
@@ -122,5 +131,4 @@ const clientVersionGate: MiddlewareHandler<HttpEnv> = async (c, next) => {
     c.header("x-convex-deprecation-message", deprecated.message);
     if (deprecated.state === "Unsupported") throw badRequest("ClientVersionUnsupported", deprecated.message);
   }
-  return next();
-};
+}

@@ -30,7 +30,7 @@ interface Place {
 /**
  * How many functions of a kind run at once in this isolate (E-C-7), first come, first served. Work whose client has
  * hung up is dropped by the platform without a `finally`: so a place is given up after the longest possible run, and
- * whoever waits sees to that, by a timer of its own.
+ * whoever waits sees to that, by a timer of its own. While there is room nobody waits, and nothing is looked at.
  */
 export class Admission {
   readonly #options: AdmissionOptions;
@@ -49,7 +49,7 @@ export class Admission {
 
   /** Runs `body` when it is its turn. Throws E-C-7 when that takes too long. */
   async admit<T>(body: () => Promise<T>): Promise<T> {
-    const place = await this.#enter();
+    const place = this.#hasRoom() ? this.#take() : await this.#queue();
     try {
       return await body();
     } finally {
@@ -58,7 +58,17 @@ export class Admission {
     }
   }
 
-  async #enter(): Promise<Place> {
+  #hasRoom(): boolean {
+    return this.#waiting.size === 0 && this.#taken.size < this.#options.limit;
+  }
+
+  #take(): Place {
+    const place: Place = { state: "running", since: this.#clock.now(), wake: nobody };
+    this.#taken.add(place);
+    return place;
+  }
+
+  async #queue(): Promise<Place> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const place: Place = { state: "waiting", since: this.#clock.now(), wake: resolve };
     this.#waiting.add(place);
@@ -84,6 +94,7 @@ export class Admission {
   }
 
   #grant(): void {
+    if (this.#waiting.size === 0) return;
     this.#giveUpLost();
     for (const place of this.#waiting) {
       if (this.#taken.size >= this.#options.limit) return;
@@ -115,6 +126,9 @@ export class Admission {
     );
   }
 }
+
+/** Woken by the place of a call that never waited. */
+function nobody(): void {}
 
 async function within(event: Promise<void>, ms: number): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();

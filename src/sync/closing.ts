@@ -19,6 +19,9 @@ export const INTERNAL_ERROR = INTERNAL;
 /** The object lost what it knew about the socket: versions are never guessed. */
 export const STATE_LOST: Closing = { code: 1012, reason: "ServiceRestart" };
 
+/** A client that does not read what it is sent. */
+export const TOO_SLOW = retryable("SlowReader");
+
 /** Deterministic mistakes of the client are told by a frame that ends it for good; everything else may be retried. */
 const FATAL: ReadonlySet<ErrorClass> = new Set<ErrorClass>(["BadRequest", "PaginationLimit", "Forbidden", "Conflict"]);
 

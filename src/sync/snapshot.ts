@@ -1,5 +1,6 @@
 import type { Identity } from "../protocol/identity.ts";
-import type { SessionState } from "./session.ts";
+import type { StateVersion } from "../protocol/sync.ts";
+import type { SentQuery } from "./query-set.ts";
 import type { QueryCall, Reads } from "./subscribed-query.ts";
 
 /**
@@ -28,4 +29,16 @@ export interface StoredClient {
   readonly session: SessionState;
   /** Ids of the client and of the shard. */
   readonly queries: readonly (readonly [queryId: number, query: number])[];
+}
+
+/** What must outlive the memory of the object while the socket stays open. */
+export interface SessionState {
+  readonly sessionId: string | null;
+  readonly firstConnection: boolean;
+  readonly clockSkew: number | null;
+  readonly identity: Identity;
+  readonly received: { readonly querySet: number; readonly identity: number };
+  readonly sent: StateVersion;
+  readonly minTs: number;
+  readonly queries: readonly SentQuery[];
 }

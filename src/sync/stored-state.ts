@@ -1,5 +1,4 @@
-import type { SessionState } from "./session.ts";
-import type { ShardSnapshot, StoredClient, StoredQuery } from "./snapshot.ts";
+import type { SessionState, ShardSnapshot, StoredClient, StoredQuery } from "./snapshot.ts";
 
 /** UTF-16 units in one row: a value may have two million bytes, and a unit takes three at most. */
 const PIECE = 600_000;

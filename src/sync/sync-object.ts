@@ -3,9 +3,10 @@ import type { Timers } from "../engine/commit/ports.ts";
 import { PING } from "../protocol/sync.ts";
 import { type CommitPush, parseVersioned, type PushAnswer } from "../protocol/sync-calls.ts";
 import { must } from "../shared/assert.ts";
+import type { Client } from "./client.ts";
 import { type Closing, STATE_LOST } from "./closing.ts";
 import type { Connection, ShardParts } from "./ports.ts";
-import { type Client, Shard } from "./shard.ts";
+import { Shard } from "./shard.ts";
 import { type Position, StoredState } from "./stored-state.ts";
 import { type ConnectRequest, connectRequestOf } from "./upgrade.ts";
 

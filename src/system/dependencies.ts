@@ -1,6 +1,7 @@
 import { catalogValuePrefix } from "../engine/commit/catalog-changes.ts";
 import { EVERYTHING } from "../engine/interval.ts";
 import { TABLE_NAMES } from "../engine/read-set.ts";
+import { LAST_IMPORT } from "../transfer/staged-tables.ts";
 import type { SystemContext } from "./system-query.ts";
 
 /** The refs under which the commit log tells of changes to the catalog (`IndexRef`). */
@@ -11,8 +12,17 @@ export function dependOnApp(context: SystemContext): void {
   context.dependOn(CATALOG, catalogValuePrefix("app"));
 }
 
+/** Which table has a name: an import puts another one in its place. */
+export function dependOnImports(context: SystemContext): void {
+  context.dependOn(CATALOG, catalogValuePrefix(LAST_IMPORT));
+}
+
 export function dependOnVariables(context: SystemContext): void {
   context.dependOn(CATALOG, catalogValuePrefix("env:"));
+}
+
+export function dependOnValue(context: SystemContext, name: string): void {
+  context.dependOn(CATALOG, catalogValuePrefix(name));
 }
 
 export function dependOnTableNames(context: SystemContext): void {

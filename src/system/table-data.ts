@@ -1,4 +1,5 @@
 import { v } from "convex/values";
+import { dependOnImports } from "./dependencies.ts";
 import { paginationOpts } from "./pagination-options.ts";
 import { adminQuery } from "./system-query.ts";
 import { readTablePage } from "./table-page.ts";
@@ -7,6 +8,7 @@ import { readTablePage } from "./table-page.ts";
 export const tableData = adminQuery(
   { table: v.string(), order: v.union(v.literal("asc"), v.literal("desc")), paginationOpts },
   async (context, { table, order, paginationOpts: options }) => {
+    dependOnImports(context);
     const { page, ...rest } = await readTablePage(context, table, order, {
       cursor: options.cursor,
       endCursor: options.endCursor ?? null,

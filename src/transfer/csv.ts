@@ -1,4 +1,5 @@
 import { importError } from "./import-error.ts";
+import { decodeUtf8 } from "./utf8.ts";
 
 export interface CsvRecord {
   readonly fields: readonly string[];
@@ -9,9 +10,7 @@ export interface CsvRecord {
 /** Records of RFC 4180, with LF or CRLF. Empty lines are none. */
 export async function* csvRecords(chunks: AsyncIterable<Uint8Array>): AsyncIterable<CsvRecord> {
   const parser = new CsvParser();
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
-  for await (const chunk of chunks) yield* parser.push(decoder.decode(chunk, { stream: true }));
-  yield* parser.push(decoder.decode());
+  for await (const text of decodeUtf8(chunks)) yield* parser.push(text);
   yield* parser.end();
 }
 

@@ -31,8 +31,17 @@ export const importState = z.discriminatedUnion("state", [
 
 export type ImportState = z.infer<typeof importState>;
 
-/** How far the rows have been written: so many of this table of the plan, and so many in all. */
-export const importPosition = z.object({ table: z.number(), row: z.number(), written: z.number() });
+/**
+ * How far it is: stored files first, then so many rows of this table of the plan, and so many in all. `final`:
+ * it can't be canceled any more.
+ */
+export const importPosition = z.object({
+  file: z.number(),
+  table: z.number(),
+  row: z.number(),
+  written: z.number(),
+  final: z.boolean(),
+});
 
 export type ImportPosition = z.infer<typeof importPosition>;
 

@@ -1,4 +1,5 @@
 import type { JsonObject } from "../shared/json.ts";
+import { STORAGE_TABLE } from "../engine/tables.ts";
 import type { ImportDocument } from "./import-document.ts";
 import { importError } from "./import-error.ts";
 import { type ImportPlan, importPlan, type PlannedTable } from "./import-plan.ts";
@@ -6,6 +7,20 @@ import { listPieces, PieceReader, type RandomAccess } from "./pieces.ts";
 import { rows } from "./rows.ts";
 import { planKey, uploadFolder } from "./upload-folder.ts";
 import { ZipReader } from "./zip-reader.ts";
+
+/** What is kept of the document of a stored file. */
+function storedFile({ _id, _creationTime, sha256, size, contentType }: JsonObject): JsonObject {
+  if (typeof _id !== "string" || typeof sha256 !== "string" || typeof size !== "number") {
+    throw importError(`Documents of _storage need _id, sha256 and size: ${JSON.stringify({ _id, sha256, size })}`);
+  }
+  return {
+    _id,
+    ...(_creationTime === undefined ? {} : { _creationTime }),
+    sha256,
+    size,
+    contentType: contentType ?? null,
+  };
+}
 
 /** The uploaded file of an import and what was found out about it. */
 export class ImportSource {
@@ -19,11 +34,15 @@ export class ImportSource {
     this.#document = document;
   }
 
-  async *rows({ entry }: Pick<PlannedTable, "entry">): AsyncIterable<JsonObject> {
+  async *rows({ entry, table }: Pick<PlannedTable, "entry" | "table">): AsyncIterable<JsonObject> {
     if (entry === "") return;
     const { format } = this.#document;
-    if (format === "zip") yield* rows("jsonLines", (await this.zip()).read(entry ?? ""));
-    else yield* rows(format, (await this.#file()).read(0));
+    if (format !== "zip") yield* rows(format, (await this.#file()).read(0));
+    else {
+      const found = rows("jsonLines", (await this.zip()).read(entry ?? ""));
+      if (table === STORAGE_TABLE) for await (const row of found) yield storedFile(row);
+      else yield* found;
+    }
   }
 
   async zip(): Promise<ZipReader> {
@@ -36,9 +55,14 @@ export class ImportSource {
   }
 
   async loadPlan(): Promise<ImportPlan> {
+    const plan = await this.findPlan();
+    if (plan === null) throw importError("The uploaded file is not kept any more. Upload it again.");
+    return plan;
+  }
+
+  async findPlan(): Promise<ImportPlan | null> {
     const object = await this.#bucket.get(planKey(this.#document.upload));
-    if (object === null) throw importError("The uploaded file is not kept any more. Upload it again.");
-    return importPlan.parse(await object.json());
+    return object === null ? null : importPlan.parse(await object.json());
   }
 
   async #file(): Promise<RandomAccess> {

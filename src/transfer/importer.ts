@@ -16,7 +16,7 @@ import { ImportSource } from "./import-source.ts";
 import { CHANGE_IMPORT_OP, WRITE_ROWS_OP } from "./operations.ts";
 import type { TransferPorts } from "./ports.ts";
 import { StagedTables } from "./staged-tables.ts";
-import { storeFiles } from "./imported-files.ts";
+import { ImportedFiles } from "./imported-files.ts";
 
 /** Rows of one transaction, and their bytes. */
 const CHUNK_ROWS = 500;
@@ -74,24 +74,51 @@ export class Importer {
   }
 
   async #perform(start: ImportDocument, source: ImportSource, plan: ImportPlan, deadline: number): Promise<boolean> {
+    const { clock } = this.#ports;
     const staged = new StagedTables(this.#ports, start._id, plan.tables);
-    await staged.create();
-    if (start.position.written === 0) await storeFiles(plan, source, this.#ports);
     let document = start;
-    while (document.position.table < plan.tables.length) {
-      const planned = plan.tables[document.position.table];
-      if (planned === undefined) break;
+    if (!document.position.final) await staged.create();
+    if (document.position.table === 0 && document.position.row === 0) {
+      document = await this.#storeFiles(document, source, plan, deadline);
+      if (isOver(document)) return false;
+      if (clock.now() >= deadline) return true;
+    }
+    for (let planned; (planned = plan.tables[document.position.table]) !== undefined;) {
       const tableId = planned.staged ? await staged.tableId(planned) : null;
       document = await this.#writeTable(document, source, planned, tableId, deadline);
       if (isOver(document)) return false;
-      if (this.#ports.clock.now() >= deadline) return true;
+      if (clock.now() >= deadline) return true;
     }
+    // From here on it can't be canceled: what is flipped is not taken back.
+    document = await this.#write(document, { ...document.position, final: true }, null, []);
+    if (isOver(document)) return false;
     await staged.flip(start.app);
     await this.#change(document, ["in_progress"], {
       state: "completed",
       num_rows_written: { $integer: integer(document.position.written) },
     });
     return false;
+  }
+
+  /** Up to the deadline. How many are stored is recorded now and then: storing one again changes nothing. */
+  async #storeFiles(
+    start: ImportDocument,
+    source: ImportSource,
+    plan: ImportPlan,
+    deadline: number,
+  ): Promise<ImportDocument> {
+    const { clock } = this.#ports;
+    if (plan.files.length === start.position.file) return start;
+    const files = await ImportedFiles.open(plan, source, this.#ports);
+    let document = start;
+    for (let file = start.position.file; file < plan.files.length;) {
+      const next = Math.min(file + FILES_PER_STEP, plan.files.length);
+      await files.store(plan.files.slice(file, next));
+      document = await this.#write(document, { ...document.position, file: next }, null, []);
+      if (isOver(document) || clock.now() >= deadline) return document;
+      file = next;
+    }
+    return document;
   }
 
   /** From where it is to the end of the table, or to the deadline. */
@@ -111,9 +138,9 @@ export class Importer {
       const { position } = document;
       const written = position.written + chunk.length;
       const to = last
-        ? { table: position.table + 1, row: 0, written }
-        : { table: position.table, row: position.row + chunk.length, written };
-      const moved = await this.#write(document, to, planned, tableId, chunk);
+        ? { ...position, table: position.table + 1, row: 0, written }
+        : { ...position, row: position.row + chunk.length, written };
+      const moved = await this.#write(document, to, { ...planned, tableId }, chunk);
       chunk = [];
       bytes = 0;
       await pause();
@@ -136,27 +163,17 @@ export class Importer {
   async #write(
     document: ImportDocument,
     to: ImportPosition,
-    planned: PlannedTable,
-    tableId: TableId | null,
+    target: (PlannedTable & { readonly tableId: TableId | null }) | null,
     rows: readonly JsonObject[],
   ): Promise<ImportDocument> {
     const { _id: importId, position: from, state } = document;
-    const name = displayName(planned);
-    const earlier = state.state === "in_progress" ? state.checkpoint_messages : [];
-    const done = to.table > from.table;
     const args = {
       importId,
       from,
       to,
-      component: planned.component,
-      table: planned.table,
-      tableId,
       rows,
-      state: {
-        state: "in_progress",
-        progress_message: `Importing "${name}" (${done ? planned.rows : to.row}/${planned.rows} documents)`,
-        checkpoint_messages: done ? [...earlier.slice(-MAX_CHECKPOINTS), `Imported "${name}"`] : [...earlier],
-      },
+      target: target === null ? null : { component: target.component, table: target.table, tableId: target.tableId },
+      state: { state: "in_progress", ...progress(state, from, to, target) },
     };
     return importDocument.parse(await this.#ports.run(WRITE_ROWS_OP, args));
   }
@@ -166,8 +183,27 @@ export class Importer {
   }
 }
 
+/** Stored files between two records of how many there are. */
+const FILES_PER_STEP = 20;
+
 /** The document is rewritten with each transaction. */
 const MAX_CHECKPOINTS = 1000;
+
+function progress(
+  state: ImportState,
+  from: ImportPosition,
+  to: ImportPosition,
+  target: PlannedTable | null,
+): { readonly progress_message: string; readonly checkpoint_messages: readonly string[] } {
+  const earlier = state.state === "in_progress" ? state.checkpoint_messages : [];
+  if (target === null) return { progress_message: "Importing", checkpoint_messages: earlier };
+  const name = displayName(target);
+  const done = to.table > from.table;
+  return {
+    progress_message: `Importing "${name}" (${done ? target.rows : to.row}/${target.rows} documents)`,
+    checkpoint_messages: done ? [...earlier.slice(-MAX_CHECKPOINTS), `Imported "${name}"`] : earlier,
+  };
+}
 
 function integer(count: number): string {
   const { $integer: text } = encodeInt64(BigInt(count));

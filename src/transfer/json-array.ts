@@ -1,11 +1,10 @@
 import { importError } from "./import-error.ts";
+import { decodeUtf8 } from "./utf8.ts";
 
 /** Chunks of a JSON array → the texts of its elements, without the whole of it in memory. */
 export async function* jsonElements(chunks: AsyncIterable<Uint8Array>): AsyncIterable<string> {
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
   const scanner = new Scanner();
-  for await (const chunk of chunks) yield* scanner.push(decoder.decode(chunk, { stream: true }));
-  yield* scanner.push(decoder.decode());
+  for await (const text of decodeUtf8(chunks)) yield* scanner.push(text);
   scanner.end();
 }
 

@@ -1,12 +1,12 @@
+import { decodeUtf8 } from "./utf8.ts";
+
 /** Chunks of bytes → lines, without their ends. UTF-8 is checked. The last line needs no end. */
 export async function* lines(chunks: AsyncIterable<Uint8Array>): AsyncIterable<string> {
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
   let rest = "";
-  for await (const chunk of chunks) {
-    const parts = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+  for await (const text of decodeUtf8(chunks)) {
+    const parts = (rest + text).split("\n");
     rest = parts.pop() ?? "";
     for (const line of parts) yield line.endsWith("\r") ? line.slice(0, -1) : line;
   }
-  rest += decoder.decode();
   if (rest !== "") yield rest;
 }

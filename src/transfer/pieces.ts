@@ -62,8 +62,34 @@ export class PieceReader implements RandomAccess {
       if (from >= to) continue;
       const object = await this.#bucket.get(key, { range: { offset: from, length: to - from } });
       if (object === null) throw new Error(`${key} is gone`);
-      yield* object.body;
+      yield* chunks(object.body);
     }
+  }
+}
+
+const CHUNK_BYTES = 256 * 1024;
+
+/** As the standard has it; the types of the platform know `min` under another name. */
+interface ByteReader {
+  read(
+    view: Uint8Array<ArrayBuffer>,
+    options: { readonly min: number },
+  ): Promise<{ readonly done: boolean; readonly value?: Uint8Array<ArrayBuffer> | undefined }>;
+  cancel(): Promise<void>;
+}
+
+/** Far larger ones than the stream gives out when it is not asked (CONTRIBUTING.md, known gotchas). */
+async function* chunks(stream: ReadableStream<Uint8Array>): AsyncIterable<Uint8Array> {
+  const reader: ByteReader = stream.getReader({ mode: "byob" });
+  try {
+    for (;;) {
+      const { done, value } = await reader.read(new Uint8Array(CHUNK_BYTES), { min: CHUNK_BYTES });
+      if (value !== undefined && value.length > 0) yield value;
+      if (done) return;
+    }
+  } finally {
+    // Whoever stops early is done with it.
+    await reader.cancel().catch(() => undefined);
   }
 }
 

@@ -127,7 +127,7 @@ export class StagedTables {
 
   async #flipping(catalog: Catalog, rows: CatalogRows): Promise<CatalogChange> {
     const upsertTables: TableRow[] = [];
-    const replaced: TableId[] = [];
+    const replaced: TableRow[] = [];
     for (const planned of this.#tables) {
       const { component, table } = planned;
       const staged = this.#staged(catalog, planned);
@@ -136,20 +136,20 @@ export class StagedTables {
       if (old !== undefined) {
         if (planned.mustBeEmpty && (await this.#ports.countDocuments(old.id, 1)) > 0) throw notEmpty(planned);
         if (!sameIndexes(catalog, old.id, staged.id)) throw indexesChanged(planned);
-        replaced.push(old.id);
+        replaced.push(old);
       }
       upsertTables.push({ ...staged, component, name: table });
     }
-    const gone = new Set(replaced);
+    const gone = new Set(replaced.map(({ id }) => id));
     for (const { component, number, id } of upsertTables) {
       const other = catalog.tableByNumber(component, number);
       if (other !== undefined && other.id !== id && !gone.has(other.id)) throw numberTaken(number, other);
     }
-    const dropped = replaced.flatMap((id) => catalog.indexes(id)).map(({ id }) => id);
+    const dropped = replaced.flatMap((table) => catalog.indexes(table.id)).map(({ id }) => id);
     const drops = dropping(rows.values, dropped, this.#ports.clock);
     return {
       upsertTables,
-      dropTables: replaced,
+      dropTables: [...gone],
       dropIndexes: drops.dropIndexes,
       values: [
         ...drops.values,
@@ -184,7 +184,7 @@ export async function dropStagedTables(
       change: {
         dropTables: ids,
         dropIndexes: drops.dropIndexes,
-        values: [...drops.values, ...droppingTables(rows.values, ids, ports.clock)],
+        values: [...drops.values, ...droppingTables(rows.values, left, ports.clock)],
       },
     };
   });

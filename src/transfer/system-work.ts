@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { allDocuments } from "../engine/all-documents.ts";
-import type { InternalId, TableId } from "../engine/names.ts";
+import type { InternalId, TableId, TableNumber } from "../engine/names.ts";
 import type { TableRow } from "../engine/persistence.ts";
+import { DELETED_FILES_TABLE, findFile } from "../engine/stored-files.ts";
 import { isSystemTable } from "../engine/tables.ts";
 import type { SystemContext, SystemMutation } from "../runtime/scheduling/job-table.ts";
 import { badRequest } from "../shared/coded-error.ts";
@@ -14,14 +15,24 @@ import {
   IMPORTS_TABLE,
   importFormat,
   importMode,
+  type ImportPosition,
   importPosition,
   importState,
   isOver,
 } from "./import-document.ts";
 import { importError } from "./import-error.ts";
 import { EXPORTS_TABLE, exportDocument, exportState, isExportOver } from "./export-document.ts";
-import { CHANGE_EXPORT_OP, CHANGE_IMPORT_OP, CREATE_EXPORT_OP, CREATE_IMPORT_OP, WRITE_ROWS_OP } from "./operations.ts";
+import {
+  CHANGE_EXPORT_OP,
+  CHANGE_IMPORT_OP,
+  CREATE_EXPORT_OP,
+  CREATE_IMPORT_OP,
+  DELETE_FILES_OP,
+  WRITE_ROWS_OP,
+} from "./operations.ts";
 import { importNotFound } from "./import-not-found.ts";
+
+const START: ImportPosition = { file: 0, table: 0, row: 0, written: 0, final: false };
 
 /** Imports that are over are kept until so many came after them. */
 const KEPT_IMPORTS = 50;
@@ -40,6 +51,8 @@ const changeArgs = z.object({
   importId: z.string(),
   /** States it may be in before; in another one nothing changes. */
   from: z.array(z.string()),
+  /** Nothing changes either when it is too late. */
+  cancel: z.boolean().optional(),
   to: importState,
 });
 
@@ -47,14 +60,19 @@ const writeArgs = z.object({
   importId: z.string(),
   from: importPosition,
   to: importPosition,
-  component: z.string(),
-  table: z.string(),
-  /** The table that holds the rows until the import is complete; `null` writes to the table itself. */
-  tableId: z
-    .number()
-    .transform((id) => id as TableId)
-    .nullable(),
   rows: z.array(jsonObject),
+  /** Where the rows go, if there are any. */
+  target: z
+    .object({
+      component: z.string(),
+      table: z.string(),
+      /** The table that holds the rows until the import is complete; `null` writes to the table itself. */
+      tableId: z
+        .number()
+        .transform((id) => id as TableId)
+        .nullable(),
+    })
+    .nullable(),
   state: importState,
 });
 
@@ -71,27 +89,30 @@ const create = mutation(createArgs, async ({ transaction, deployment }, args) =>
   for (const { id, ...old } of earlier.slice(KEPT_IMPORTS)) {
     if (isOver(old)) await transaction.system.replace(table, id, null);
   }
-  const fields = { ...args, state: { state: "uploaded" }, position: { table: 0, row: 0, written: 0 }, app: null };
+  const fields = { ...args, state: { state: "uploaded" }, position: START, app: null };
   return transaction.system.insert(table, fields);
 });
 
 /** The import as it is now. */
-const change = mutation(changeArgs, async (context, { importId, from, to }) => {
+const change = mutation(changeArgs, async (context, { importId, from, to, cancel = false }) => {
   const found = await findImport(context, importId);
   if (!from.includes(found.document.state.state)) return found.document;
+  if (cancel && found.document.position.final) return found.document;
   const begins = to.state === "in_progress" && found.document.state.state !== "in_progress";
   const app = begins ? (context.deployment.app?.version.version ?? null) : found.document.app;
   return await replaceImport(context, found, { ...found.document, state: to, app });
 });
 
 /** The import as it is now: unchanged if it was not where the caller took it to be. */
-const writeRows = mutation(writeArgs, async (context, { importId, from, to, rows, state, ...target }) => {
+const writeRows = mutation(writeArgs, async (context, { importId, from, to, rows, state, target }) => {
   const found = await findImport(context, importId);
   const { state: present, position } = found.document;
-  const expected = present.state === "in_progress" && position.table === from.table && position.row === from.row;
-  if (!expected) return found.document;
-  const table = await targetTable(context, target);
-  for (const row of rows) await writeRow(context, table, target, row);
+  const isThere = position.file === from.file && position.table === from.table && position.row === from.row;
+  if (present.state !== "in_progress" || !isThere) return found.document;
+  if (target !== null && rows.length > 0) {
+    const table = targetTable(context, target);
+    for (const row of rows) await writeRow(context, table, target, row);
+  }
   return await replaceImport(context, found, { ...found.document, state, position: to });
 });
 
@@ -101,7 +122,7 @@ interface Target {
   readonly tableId: TableId | null;
 }
 
-async function targetTable({ transaction, deployment }: SystemContext, target: Target): Promise<TableRow> {
+function targetTable({ transaction, deployment }: SystemContext, target: Target): TableRow {
   if (target.tableId === null) return transaction.systemTable(target.component, target.table);
   const table = deployment.catalog.tableById(target.tableId);
   if (table === undefined) throw importError("The import was given up.");
@@ -125,8 +146,9 @@ async function writeRow(
   }
   const schema = app?.schema(component) ?? null;
   if (schema !== null && !isSystemTable(name)) {
+    // Ids of documents that come with this one are of tables that nobody sees yet.
     const tableName = (number: number) =>
-      [...catalog.tables()].find((other) => other.component === table.component && other.number === number)?.name ??
+      catalog.tableByNumber(table.component, number as TableNumber)?.name ??
       transaction.tables.nameOf(component, number);
     enforceSchema(schema, name, row, { tableName });
   }
@@ -171,6 +193,22 @@ async function replaceImport(
   return document;
 }
 
+const deleteFilesArgs = z.object({
+  component: z.string(),
+  ids: z.array(z.string().transform((id) => id as InternalId)),
+});
+
+/** Files whose documents are gone: their bytes are kept for a while, like those of any deleted file. */
+const deleteFiles = mutation(deleteFilesArgs, async ({ transaction }, { component, ids }) => {
+  const table = transaction.systemTable(component, DELETED_FILES_TABLE);
+  for (const id of ids) {
+    const isLive = (await findFile(transaction, { component, id })) !== null;
+    if (isLive || (await transaction.system.get(table, id)) !== null) continue;
+    transaction.system.insert(table, {}, id);
+  }
+  return null;
+});
+
 const createExportArgs = z.object({ includeStorage: z.boolean() });
 
 const changeExportArgs = z.object({ exportId: z.string(), to: exportState.nullable() });
@@ -203,6 +241,7 @@ export const TRANSFER_WORK: Readonly<Record<string, SystemMutation>> = {
   [CREATE_IMPORT_OP]: create,
   [CHANGE_IMPORT_OP]: change,
   [WRITE_ROWS_OP]: writeRows,
+  [DELETE_FILES_OP]: deleteFiles,
   [CREATE_EXPORT_OP]: createExport,
   [CHANGE_EXPORT_OP]: changeExport,
 };

@@ -87,8 +87,12 @@ export class TransferService {
       importId,
       from: ["uploaded", "waiting_for_confirmation", "in_progress"],
       to: { state: "failed", error_message: "Import was canceled" },
+      cancel: true,
     };
-    await this.#parts.run(CHANGE_IMPORT_OP, change);
+    const { state } = importDocument.parse(await this.#parts.run(CHANGE_IMPORT_OP, change));
+    if (state.state !== "failed") {
+      throw badRequest("ImportNotCancelable", "The import is complete, or about to be.");
+    }
     await this.#parts.start();
   }
 

@@ -3,10 +3,13 @@ import type { JsonObject } from "../shared/json.ts";
 import { type ImportDocument, importDocument, isOver } from "./import-document.ts";
 import { type ExportDocument, exportDocument, EXPORTS_FOLDER, isExportOver } from "./export-document.ts";
 import { Exporter } from "./exporter.ts";
-import { CHANGE_EXPORT_OP } from "./operations.ts";
+import { CHANGE_EXPORT_OP, CHANGE_IMPORT_OP } from "./operations.ts";
 import { Importer } from "./importer.ts";
 import { deleteFolder } from "./pieces.ts";
 import type { TransferPorts } from "./ports.ts";
+import { deleteReplacedFiles } from "./dropped-tables.ts";
+import { ImportSource } from "./import-source.ts";
+import { discardFiles } from "./imported-files.ts";
 import { dropStagedTables } from "./staged-tables.ts";
 import { IMPORTS_FOLDER } from "./upload-folder.ts";
 
@@ -44,6 +47,7 @@ export async function workOnTransfers(
     if (await exporter.run(document, Math.max(deadline, ports.clock.now() + LEAST_MS))) more = true;
   }
   if (more) return "now";
+  await deleteReplacedFiles(ports);
   const importsLeft = await cleanUpImports(z.array(importDocument).parse(await transfers.imports()), ports);
   const exportsLeft = await cleanUpExports(z.array(exportDocument).parse(await transfers.exports()), ports);
   return importsLeft || exportsLeft ? "later" : "done";
@@ -64,23 +68,37 @@ async function cleanUpExports(documents: readonly ExportDocument[], ports: Trans
   return kept.size > 0;
 }
 
+/** Bytes of files that a failed import has stored. */
+async function discard(document: ImportDocument | undefined, ports: TransferPorts): Promise<void> {
+  if (document?.state.state !== "failed") return;
+  const plan = await new ImportSource(ports.bucket, document).findPlan();
+  if (plan !== null) await discardFiles(plan, ports);
+}
+
 /** True: there will be more to clean up. */
 async function cleanUpImports(documents: readonly ImportDocument[], ports: TransferPorts): Promise<boolean> {
-  const { bucket, clock } = ports;
+  const { bucket, clock, run } = ports;
+  const abandoned = clock.now() - ABANDONED_MS;
+  for (const { _id: importId, _creationTime: time, state } of documents) {
+    if (state.state !== "waiting_for_confirmation" || time > abandoned) continue;
+    const to = { state: "failed", error_message: "The import was never confirmed." };
+    await run(CHANGE_IMPORT_OP, { importId, from: ["waiting_for_confirmation"], to });
+  }
   const active = documents.filter((document) => !isOver(document));
   const ids = new Set(active.map(({ _id }) => _id));
   await dropStagedTables(ports, (id) => !ids.has(id));
-  const uploads = new Set(active.map(({ upload }) => upload));
-  const known = new Set(documents.map(({ upload }) => upload));
+  const uploads = new Map(documents.map((document) => [document.upload, document]));
   const { delimitedPrefixes } = await bucket.list({ prefix: `${IMPORTS_FOLDER}/`, delimiter: "/" });
   let left = false;
   for (const prefix of delimitedPrefixes) {
     const folder = prefix.slice(0, -1);
-    const upload = folder.slice(IMPORTS_FOLDER.length + 1);
+    const document = uploads.get(folder.slice(IMPORTS_FOLDER.length + 1));
     // What no import knows may be an upload under way.
-    const isOld = known.has(upload) || (await newestPart(bucket, folder)) < clock.now() - ABANDONED_MS;
-    if (isOld && !uploads.has(upload)) await deleteFolder(bucket, folder);
-    else left = true;
+    const isDone = document === undefined ? (await newestPart(bucket, folder)) < abandoned : isOver(document);
+    left ||= !isDone;
+    if (!isDone) continue;
+    await discard(document, ports);
+    await deleteFolder(bucket, folder);
   }
   return left;
 }

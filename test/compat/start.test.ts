@@ -208,7 +208,7 @@ test("CLI6 a broken or unknown setting is refused by name, a changed one is prin
       "not a setting. Did you mean CONVECTION_ACTION_TIMEOUT_MS? docs/settings.md lists every setting.\n",
   });
   const backend = await started({ env: { CONVECTION_ACTION_TIMEOUT_MS: "2000", CONVECTION_INSTANCE_NAME: "other" } });
-  expect(backend.logs).toContain("Settings: CONVECTION_ACTION_TIMEOUT_MS=2000\n");
+  await backend.process.until("stderr", /Settings: CONVECTION_ACTION_TIMEOUT_MS=2000\n/);
   expect(backend.adminKey).toMatch(/^other\|[0-9a-f]+$/);
   expect(await (await fetch(`${backend.url}/variables`)).json()).toMatchObject({
     CONVECTION_ACTION_TIMEOUT_MS: "2000",

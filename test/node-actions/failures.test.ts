@@ -19,11 +19,12 @@ export const heap = actionGeneric(async () => { const kept = []; for (;;) kept.p
 export const buffers = actionGeneric(async () => { const kept = []; for (;;) { kept.push(Buffer.alloc(16 * 1024 * 1024, 1)); await sleep(1); } });
 export const loop = actionGeneric(async () => { console.log("before"); for (;;); });
 export const slow = actionGeneric(async () => { await sleep(60_000); });
-export const leaveRejection = actionGeneric(async (_ctx, { ms }) => { void sleep(ms).then(() => { throw new Error("of the first call"); }); return process.pid; });
-export const leaveException = actionGeneric(async (_ctx, { ms }) => { setTimeout(() => { throw new Error("of the first call"); }, ms); return process.pid; });
-export const leaveExit = actionGeneric(async (_ctx, { ms }) => { setTimeout(() => { process.exit(1); }, ms); return process.pid; });
-export const leaveLine = actionGeneric(async (_ctx, { ms }) => { setTimeout(() => { console.log("of the first call"); }, ms); return process.pid; });
-export const wait = actionGeneric(async (_ctx, { ms }) => { await sleep(ms); console.log("of the second call"); return process.pid; });
+const whenNextRuns = (work) => { const timer = setInterval(() => { if (!globalThis.nextRuns) return; clearInterval(timer); work(); }, 5); };
+export const leaveRejection = actionGeneric(async () => { whenNextRuns(() => { void Promise.reject(new Error("of the first call")); }); return process.pid; });
+export const leaveException = actionGeneric(async () => { whenNextRuns(() => { throw new Error("of the first call"); }); return process.pid; });
+export const leaveExit = actionGeneric(async () => { whenNextRuns(() => { process.exit(1); }); return process.pid; });
+export const leaveLine = actionGeneric(async () => { whenNextRuns(() => { console.log("of the first call"); }); return process.pid; });
+export const wait = actionGeneric(async (_ctx, { ms }) => { globalThis.nextRuns = true; await sleep(ms); console.log("of the second call"); return process.pid; });
 export const outstanding = actionGeneric(async (ctx) => { void ctx.runMutation(anyApi.m.never, {}); return 1; });
 export const keep = actionGeneric(async (ctx) => { left = ctx; return 1; });
 export const useLeft = actionGeneric(async () => { await left.runQuery(anyApi.m.q, {}); });
@@ -110,13 +111,7 @@ test.for(["leaveRejection", "leaveException", "leaveExit", "leaveLine"])(
   "S0-46 what a finished call left behind does not touch the next one in the same process: %s",
   async (name) => {
     const variables = { TEST: name };
-    const first = await service.execute({
-      function: name,
-      package: code,
-      args: { ms: 100 },
-      variables,
-      executionId: name,
-    });
+    const first = await service.execute({ function: name, package: code, variables, executionId: name });
     const second = await service.execute({ function: "wait", package: code, args: { ms: 300 }, variables });
     expect(second).toMatchObject({ kind: "result", result: { ok: true } });
     expect(second.kind === "result" && first.kind === "result" && second.result).toEqual(
@@ -166,6 +161,19 @@ test("E-C-10 lines and characters beyond the limits are dropped with one notice"
   expect(printed(characters).at(-1)).toBe("[ERROR] Log overflow (maximum 1M characters). Remaining log lines omitted.");
 });
 
+test("E-C-10 a line longer than the limit is cut and says so, over all its messages", async () => {
+  const lines = await service.execute({
+    function: "logs",
+    package: code,
+    args: { n: 1, size: 200 },
+    limits: { logLineBytes: 50 },
+  });
+  if (lines.kind === "refused") throw new Error(JSON.stringify(lines));
+  const [line] = lines.events.flatMap((event) => (event.kind === "log" ? event.lines : []));
+  expect(line?.isTruncated).toBe(true);
+  expect(line?.messages.join("")).toHaveLength(50);
+});
+
 test("E-A-13 E-A-14 what only queries and mutations may do", async () => {
   const database =
     "The Convex database object is being used outside of a Convex query or mutation. " +
@@ -184,7 +192,7 @@ test("E-A-13 E-A-14 what only queries and mutations may do", async () => {
 
 test("E-F-7 a return value that is too large does not leave the process", async () => {
   expect((await failure("large", { limits: { returnBytes: 1000 } })).message).toBe(
-    "Function main:large return value is too large (actual: 2002 B, limit: 1000 B)",
+    "Function main.js:large return value is too large (actual: 2002 B, limit: 1000 B)",
   );
 });
 

@@ -138,7 +138,7 @@ test("SHARD6 a shard without memory finds in the log what no push told it, and c
   await proof.controls({ lostPushes: { "sync-0": 1, "sync-1": 1, "sync-2": 1 } });
   await http.mutation("messages:send", { channel: "all", body: "while asleep" });
   await everybodyShows("while asleep");
-  expect(proof.backend.logs).toMatch(/"sync.restored"/);
+  await proof.backend.process.until("stderr", /"sync\.restored"/);
 
   const counts = await proof.sockets(SHARDS);
   const closed: number[] = [];

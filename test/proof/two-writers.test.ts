@@ -86,7 +86,7 @@ test("FAULT2 D1 loses connections, answers late, is overloaded and reset under l
   const answers = await load(random, "faults", 24, 12, () => caller);
   await proof.controls({ faultProbability: 0 });
   expect(answers.get("ok")).toBeGreaterThan(24);
-  expect(proof.backend.logs).toContain('"event":"commit.unconfirmed"');
+  await proof.backend.process.until("stderr", /"event":"commit\.unconfirmed"/);
   // What arrives late is fenced: the check sees it if it is not.
   await load(random, "healed", 4, 5, () => caller);
   ledger.check(await caller.value("query", "work:everything"));

@@ -58,6 +58,8 @@ export class CommitWorld {
   readonly lanes: Lanes;
   readonly runner: MutationRunner;
   readonly published: LoggedTransaction[] = [];
+  /** The same by group: what was durable right before, and the timestamps that were told. */
+  readonly groups: { readonly previous: number; readonly told: readonly number[] }[] = [];
   readonly errors: unknown[] = [];
 
   constructor(
@@ -90,7 +92,10 @@ export class CommitWorld {
       underway: () => this.lanes.running + this.lanes.queued,
       mark: this.mark,
       random: { bytes: (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256)) },
-      published: (transactions) => this.published.push(...transactions),
+      published: (transactions, previous) => {
+        this.published.push(...transactions);
+        this.groups.push({ previous, told: transactions.map(({ ts }) => ts) });
+      },
     });
     this.runner = new MutationRunner({ ...shared, life: this.life, lanes: this.lanes, jitter: random });
   }

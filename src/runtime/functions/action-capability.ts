@@ -24,31 +24,27 @@ const CONCURRENT_TRANSACTIONS = 32;
 /** The rights of one action. Ends with it: later calls of code that was left running are refused. */
 export class ActionCapability extends RpcTarget implements HostCapability {
   readonly #execution: ActionExecution;
-  readonly #abort = Promise.withResolvers<never>();
   /** Lines that arrived and were not handed on yet; they keep their order. */
   #logged: Promise<void> = Promise.resolve();
-  readonly #served = Promise.withResolvers<void>();
-  readonly #gone = Promise.withResolvers<boolean>();
+  /** Both made when somebody waits or tells: most actions do neither. */
+  #served: PromiseWithResolvers<void> | undefined;
+  #gone: PromiseWithResolvers<boolean> | undefined;
   readonly #transactions = new Turns(CONCURRENT_TRANSACTIONS);
   #ended = false;
 
   constructor(execution: ActionExecution) {
     super();
     this.#execution = execution;
-    this.#abort.promise.catch(() => undefined);
-  }
-
-  /** Rejects when the execution must end with a failure that user code can't catch. */
-  get aborted(): Promise<never> {
-    return this.#abort.promise;
   }
 
   /** HTTP actions: the response was sent, and everything that was printed has been told. */
   get served(): Promise<void> {
+    this.#served ??= Promise.withResolvers();
     return this.#served.promise;
   }
 
   finished(): Promise<void> {
+    this.#served ??= Promise.withResolvers();
     this.#served.resolve(this.#logged);
     return this.#served.promise;
   }
@@ -56,15 +52,17 @@ export class ActionCapability extends RpcTarget implements HostCapability {
   disconnected(): Promise<boolean> {
     this.#assertRunning();
     const { client } = this.#execution;
-    const gone = (): void => this.#gone.resolve(true);
+    this.#gone ??= Promise.withResolvers();
+    const { promise, resolve } = this.#gone;
+    const gone = (): void => resolve(true);
     if (client?.aborted === true) gone();
     client?.addEventListener("abort", gone, { once: true });
-    return this.#gone.promise;
+    return promise;
   }
 
   end(): void {
     this.#ended = true;
-    this.#gone.resolve(false);
+    this.#gone?.resolve(false);
   }
 
   async syscalls(batch: string): Promise<string> {

@@ -132,18 +132,18 @@ export class Call {
     return this.#userTime;
   }
 
-  /** JavaScript time runs from here … */
+  /** JavaScript time of a query or mutation runs from here: nobody asks how long an action has used the processor. */
   startUserTime(): void {
-    this.#runningSince = monotonicClock();
+    if (this.deterministic) this.#runningSince = monotonicClock();
   }
 
-  /** … to here; the time of syscalls in between does not count. Too long a stretch is noticed only at its end. */
+  /** To here; the time of syscalls in between does not count. Too long a stretch is noticed only at its end. */
   stopUserTime(): void {
     if (this.#runningSince === undefined) return;
     this.#userTime += monotonicClock() - this.#runningSince;
     this.#runningSince = undefined;
     const limit = this.invocation.limits.userTimeMs;
-    if (this.deterministic && this.#userTime > limit) {
+    if (this.#userTime > limit) {
       const { notes } = this.invocation.limits;
       const error = new Error(`Function execution timed out (maximum duration: ${limit / 1000}s)${notes.userTimeMs}`);
       this.fail({ kind: "timeout", error });

@@ -3,9 +3,9 @@ import { drained } from "./originals.ts";
 
 /** Whether the client of an HTTP action is still there, for user code that asks `request.signal`. */
 export class ClientWatch {
-  readonly #abort = new AbortController();
   readonly #call: Call;
-  #asked = false;
+  #abort: AbortController | undefined;
+  #left = false;
 
   constructor(call: Call) {
     this.#call = call;
@@ -19,7 +19,7 @@ export class ClientWatch {
   /** Nobody takes the response any more. Resolves when the action has done what it still wanted to do. */
   async gone(): Promise<void> {
     const call = this.#call;
-    this.#abort.abort();
+    this.#leave();
     await drained();
     while (call.stop === undefined && call.pendingOperations.length > 0) {
       // oxlint-disable-next-line no-await-in-loop -- one operation may lead to the next
@@ -30,14 +30,20 @@ export class ClientWatch {
   }
 
   #signal(): AbortSignal {
-    if (!this.#asked) {
-      this.#asked = true;
+    if (this.#abort === undefined) {
+      this.#abort = new AbortController();
+      if (this.#left) this.#abort.abort();
       // Without an answer the action has ended: nobody is left to be told.
       this.#call.host.disconnected().then(
-        (disconnected) => (disconnected ? this.#abort.abort() : undefined),
+        (disconnected) => (disconnected ? this.#leave() : undefined),
         () => undefined,
       );
     }
     return this.#abort.signal;
+  }
+
+  #leave(): void {
+    this.#left = true;
+    this.#abort?.abort();
   }
 }

@@ -34,6 +34,37 @@ export const url = query({ args: { id: v.id("_storage") }, handler: (ctx, { id }
 export const drop = mutation({ args: { id: v.id("_storage") }, handler: (ctx, { id }) => ctx.storage.delete(id) });
 `;
 
+const NOTES: Readonly<Record<string, string>> = {
+  "convex/convex.config.ts": `import { defineApp } from "convex/server";
+import notes from "./notes/convex.config";
+const app = defineApp();
+app.use(notes);
+export default app;
+`,
+  "convex/notes/convex.config.ts": `import { defineComponent } from "convex/server";
+export default defineComponent("notes");
+`,
+  "convex/notes/schema.ts": schemaFile({ notes: `({ text: v.string() }).index("by_text", ["text"])` }),
+  "convex/notes/notes.ts": `import { v } from "convex/values";
+import { mutation, query } from "./_generated/server";
+export const list = query({
+  args: {},
+  returns: v.any(),
+  handler: (ctx) => ctx.db.query("notes").withIndex("by_text").order("desc").collect(),
+});
+export const put = mutation({ args: { text: v.string() }, returns: v.any(), handler: (ctx, note) => ctx.db.insert("notes", note) });
+`,
+  "convex/inside.ts": `import { v } from "convex/values";
+import { components } from "./_generated/api";
+import { mutation, query } from "./_generated/server";
+export const list = query({ args: {}, handler: (ctx): Promise<any> => ctx.runQuery(components.notes.notes.list, {}) });
+export const put = mutation({
+  args: { text: v.string() },
+  handler: (ctx, note): Promise<any> => ctx.runMutation(components.notes.notes.put, note),
+});
+`,
+};
+
 let backend: TestBackend;
 let client: FunctionClient;
 let app: ConvexApp;
@@ -42,6 +73,7 @@ beforeAll(async () => {
   backend = await startBackend();
   client = new FunctionClient(backend.url);
   app = new ConvexApp({
+    ...NOTES,
     "convex/read.ts": READ,
     "convex/schema.ts": schemaFile({
       tasks: `({ text: v.string(), isCompleted: v.optional(v.boolean()) })
@@ -165,6 +197,20 @@ describe("import", () => {
     expect(await rows("tasks")).toEqual(before);
   });
 
+  test("P-X-2 --component imports into a component, whose schema checks; an unknown one is refused", async () => {
+    app.write({ "notes.jsonl": `{"text": "a"}\n{"text": "b"}`, "wrong.jsonl": `{"text": 1}` });
+    await good("import", "--component", "notes", "--table", "notes", "notes.jsonl");
+    expect(await client.query("inside:list")).toMatchObject([{ text: "b" }, { text: "a" }]);
+    await client.mutation("inside:put", { text: "c" });
+    expect(await client.query("inside:list")).toHaveLength(3);
+    expect(await bad("import", "--component", "notes", "--append", "--table", "notes", "wrong.jsonl")).toContain(
+      "does not match the schema",
+    );
+    expect(await bad("import", "--component", "other", "--table", "notes", "notes.jsonl")).toContain(
+      'Component "other" does not exist.',
+    );
+  });
+
   test("P-X-2 a file of many parts and transactions is complete, in order, once", async () => {
     const count = 4_000;
     app.write({
@@ -234,6 +280,20 @@ describe("snapshots", () => {
     expect(entries.filter((entry) => entry.startsWith("_storage"))).toEqual([]);
   });
 
+  test("P-X-1 XFER4 a second export beside one that runs is refused", async () => {
+    const request = async () => {
+      const headers = { authorization: `Convex ${backend.adminKey}` };
+      const response = await fetch(`${backend.url}/api/export/request/zip`, { method: "POST", headers });
+      return response.ok ? "requested" : ((await response.json()) as { code: string }).code;
+    };
+    // The first one may be done before the second one comes.
+    for (let seen: string[] = []; !seen.includes("ExportInProgress");) {
+      seen = await Promise.all([request(), request(), request()]);
+      expect(["requested", "ExportInProgress"]).toEqual(expect.arrayContaining(seen));
+    }
+    for (let last = "ExportInProgress"; last === "ExportInProgress";) last = await request();
+  });
+
   test("P-X-2 --replace-all empties the tables that the file does not name", async () => {
     zip("one.zip", { "people/documents.jsonl": [{ name: "only" }] });
     await good("import", "--replace-all", "--yes", "one.zip");
@@ -246,7 +306,7 @@ describe("snapshots", () => {
 async function everything() {
   const tables = ["tasks", "people", "fromCsv", "fromJson", "many"];
   const found = await Promise.all(tables.map(async (table) => [table, await rows(table)]));
-  return [...found, await client.query("read:files", {})];
+  return [...found, await client.query("read:files", {}), await client.query("inside:list")];
 }
 
 const convexWith = (env: Readonly<Record<string, string>>, ...args: string[]) => convex(app.path, backend, args, env);

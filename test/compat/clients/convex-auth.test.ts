@@ -12,6 +12,7 @@ import { AppCopy, convex } from "../../support/convex-cli.ts";
 import { OAuthProvider } from "../../support/oauth-provider.ts";
 import { FIXTURES, ROOT } from "../../support/paths.ts";
 import { Spawned } from "../../support/spawned.ts";
+import { Updates } from "../../support/updates.ts";
 import { type ProviderProps, ReactPage } from "./react-page.ts";
 
 /** The package `@convex-dev/auth` as it comes from npm, set up by its own command. */
@@ -102,8 +103,24 @@ async function tokens(args: Record<string, unknown>): Promise<Tokens> {
 class Storage {
   readonly items = new Map<string, string>();
   readonly getItem = (key: string): string | null => this.items.get(key) ?? null;
-  readonly setItem = (key: string, value: string): void => void this.items.set(key, value);
   readonly removeItem = (key: string): void => void this.items.delete(key);
+  readonly #refreshTokens = new Updates<string>();
+
+  readonly setItem = (key: string, value: string): void => {
+    this.items.set(key, value);
+    if (key.startsWith("__convexAuthRefreshToken")) this.#refreshTokens.add(value);
+  };
+
+  /**
+   * Resolves when another `count` refresh tokens have come: one of the sign-in, and one of the client, which trades
+   * its token for a fresh one as soon as the server has taken it. Signing out before that may leave the page signed in.
+   */
+  async refreshed(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      await this.#refreshTokens.next();
+    }
+  }
 
   /** The item whose key begins so: keys end in the deployment's address. */
   find(prefix: string): string | undefined {
@@ -178,11 +195,13 @@ test("P-A-6 Convex Auth on a page: anonymous, and the session outlives the page"
     await one.shows("<out>please sign in");
     one.click("anonymous");
     await one.shows("<in>hello somebody of string, , a token.");
+    await storage.refreshed(2);
     one.click("write");
     await one.shows("written");
   }
   await using again = await open(storage);
   await again.shows("<in>hello somebody of string, written, a token.");
+  await storage.refreshed(1);
   again.click("out");
   await again.shows("<out>please sign in");
   expect(storage.items.size).toBe(0);
@@ -196,6 +215,7 @@ test("P-A-6 Convex Auth on a page: signing up with a password, out, in, and what
   await one.shows("Invalid password");
   one.click("signUp ada@example.test correct horse");
   await one.shows("<in>hello ada of string, , a token.");
+  await storage.refreshed(2);
   one.click("write");
   await one.shows("hello ada of string, written");
   one.click("out");
@@ -204,7 +224,7 @@ test("P-A-6 Convex Auth on a page: signing up with a password, out, in, and what
   await one.shows("InvalidSecret");
   one.click("signIn ada@example.test correct horse");
   await one.shows("<in>hello ada of string, written, a token.");
-  // Once the server has confirmed the token, the client trades the refresh token for a fresh pair by itself.
+  await storage.refreshed(2);
   const claims = decodeJwt(storage.find("__convexAuthJWT") ?? "");
   expect(claims).toMatchObject({ iss: backend.siteUrl, aud: "convex", name: "ada" });
 });

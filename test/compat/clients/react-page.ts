@@ -2,6 +2,7 @@ import "./dom.ts";
 import { ConvexProvider, ConvexReactClient } from "convex/react";
 import { createElement, type FunctionComponent, type ReactNode } from "react";
 import { createRoot, type Root } from "react-dom/client";
+import { onTestFailed } from "vitest";
 import { click, shows, until } from "./shown.ts";
 
 export interface ProviderProps {
@@ -34,6 +35,7 @@ export class ReactPage implements AsyncDisposable {
     const root = createRoot(element, { onCaughtError: () => undefined });
     root.render(createElement(Provider, { client }, createElement(component)));
     const page = new ReactPage(client, element, root);
+    onTestFailed(() => console.error(`The page showed: ${page.text}`));
     await until(element, () => element.childNodes.length > 0);
     return page;
   }

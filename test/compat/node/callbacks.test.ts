@@ -142,7 +142,7 @@ describe("who may ask", () => {
     expect(await status(await signed(body, { at: Date.now() + 10 * 60_000 }))).toBe(401);
     const twice = await signed(body);
     expect([await status(twice), await status(twice)]).toEqual([400, 401]);
-    expect(backend.logs).toContain("node_callback.refused");
+    await backend.process.until("stderr", /node_callback\.refused/);
   });
 
   test("NODE2 the key of the previous secret is accepted while a rotation is under way", async () => {

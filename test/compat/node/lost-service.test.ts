@@ -67,7 +67,7 @@ test("S0-43 S1-23 E-C-14 the service is killed in the middle of twenty actions, 
   expect(await api.value("action", "work:echo", { value: "again" })).toBe("again");
   const counts = await Promise.all(keys.map(count));
   expect(counts.filter((n) => n > 1)).toEqual([]);
-  expect(backend.logs).toContain("The Node service ended and is started again");
+  await backend.process.until("stderr", /The Node service ended and is started again/);
 });
 
 test("S0-43 its processes die with it", async () => {

@@ -47,7 +47,7 @@ describe("what may be pushed", () => {
   test("E-D-8 a Node module that throws on load fails the push with its error and the line of the source", async () => {
     using app = new ConvexApp({ "convex/bad.ts": `"use node";\n${HEAD}\nthrow new TypeError("at load");\n` });
     const error = await app.failedDeploy(backend);
-    expect(error).toContain("Failed to analyze bad.js: Uncaught TypeError: at load");
+    expect(error).toContain("Failed to analyze bad.js: at load");
     expect(error).toContain("../convex/bad.ts:4:7");
   });
 

@@ -21,6 +21,6 @@ test("E-C-17 a failure that is not the function's is told bare and logged whole"
   expect(await api.value("action", "sabotage:callBroken")).toBe(text);
   const answer = await api.call("query", "sabotage:breakIsolate", {}, api.asAdmin());
   expect(answer).toEqual({ http: 500, code: "InternalServerError", message: text, logLines: [] });
-  expect(backend.logs).toMatch(/"event":"http\.request_failed","error":"SyntaxError: .*JSON/);
-  expect(backend.logs).toMatch(/"event":"syscall failed","error":"SyntaxError: .*JSON/);
+  await backend.process.until("stderr", /"event":"http\.request_failed","error":"SyntaxError: .*JSON/);
+  await backend.process.until("stderr", /"event":"syscall failed","error":"SyntaxError: .*JSON/);
 });

@@ -89,9 +89,11 @@ test("E-C-11 writes beyond the rate are refused and leave nothing, slower ones a
   await using backend = await startRuntimeApp({ env: { CONVECTION_WRITE_BYTES_PER_SECOND: "65536" } });
   const api = new Api(backend);
   const store = () => api.call("mutation", "contention:store", { characters: 40_000 });
-  const answers = await Promise.all(Array.from({ length: 8 }, store));
-  const refused = answers.filter(({ status }) => status !== "success");
-  expect(refused.length).toBeGreaterThan(0);
+  // On a busy machine eight writes may be seconds apart.
+  const answers: Awaited<ReturnType<typeof store>>[] = [];
+  const refusals = () => answers.filter(({ status }) => status !== "success");
+  while (refusals().length === 0) answers.push(...(await Promise.all(Array.from({ length: 8 }, store))));
+  const refused = refusals();
   for (const answer of refused) {
     expect(answer).toEqual({
       http: 429,

@@ -740,6 +740,37 @@ export function persistenceContract(name: string, create: () => Promise<Persiste
       });
     });
 
+    describe("dropped tables", () => {
+      test("PST53 one commit gives the name and number of a dropped table to another", async () => {
+        const persistence = await create();
+        const writer = new TestWriter(persistence);
+        const staged = { ...USERS, id: 2 as TableId, component: "~x~" };
+        await writer.commit([[put(1, ["10"])]], {
+          catalog: { upsertTables: [USERS, staged], upsertIndexes: [indexRow(11, "by_a")] },
+        });
+        const taken = { ...staged, component: "" };
+        const change = { upsertTables: [taken], dropTables: [TABLE], dropIndexes: [A] };
+        await writer.commit([[]], { catalog: change });
+        const catalog = await persistence.loadCatalog();
+        expect([catalog.tables, catalog.indexes, catalog.maxTableId]).toEqual([[taken], [], 2]);
+        // Snapshots that began before still read it.
+        await expect(persistence.read([get(1)], "latest")).resolves.not.toMatchObject({ results: [null] });
+      });
+
+      test("PST54 documents of a dropped table are removed in steps, every version, and no others", async () => {
+        const persistence = await create();
+        const writer = new TestWriter(persistence);
+        const long = "x".repeat(2_500_000);
+        await writer.commit([[put(1, ["10"]), put(2, ["20"]), put(3, ["30"], long)]]);
+        await writer.commit([[put(1, ["10"], "again"), remove(2)]]);
+        await expect(persistence.removeDocuments(2 as TableId, 10)).resolves.toBe(0);
+        const removed = [];
+        for (let i = 0; i < 4; i++) removed.push(await persistence.removeDocuments(TABLE, 2));
+        expect(removed).toEqual([2, 2, 1, 0]);
+        await expect(persistence.read([get(1), get(3)], "latest")).resolves.toMatchObject({ results: [null, null] });
+      });
+    });
+
     describe("clean-up", () => {
       test("PST60 moves retainedFrom, never back and never beyond the head", async () => {
         const persistence = await create();

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { DEFAULT_COMMIT_SETTINGS } from "../../../src/engine/commit/settings.ts";
+import { SNAPSHOT_PIN } from "../../../src/engine/snapshot-pin.ts";
 import type { MutationCall } from "../../../src/protocol/execution.ts";
 import type { FunctionCompletion } from "../../../src/protocol/function-log.ts";
 import { Execution } from "../../../src/runtime/functions/execution.ts";
@@ -66,6 +67,25 @@ test("PRUNE1 only what is older than the window goes, and the newest snapshot st
   await time.until(time.sleep(RETENTION_MS + 1));
   expect(await time.until(transactor.prune())).toBe("done");
   expect(store.pruned.at(-1)).toBe(outcome.ts);
+});
+
+test("XFER5 clean-up stops at a snapshot that an export reads, for as long as it says", async () => {
+  const time = new VirtualTime();
+  const store = new SimplePersistence();
+  const transactor = service(time, store);
+  const { ts } = JSON.parse(await time.until(transactor.runMutation(CALL)));
+  const { catalogTs } = (await store.loadCatalog()).head;
+  const value = { ts, until: time.now() + 3 * RETENTION_MS };
+  const change = { values: [{ key: SNAPSHOT_PIN, value }] };
+  const result = await time.until(transactor.commitCatalog({ v: 1, expectedCatalogTs: catalogTs, change }));
+  expect(result.ok).toBe(true);
+  await time.until(time.sleep(2 * RETENTION_MS));
+  await time.until(transactor.runMutation(CALL));
+  await time.until(transactor.prune());
+  expect(store.pruned.at(-1)).toBe(ts);
+  await time.until(time.sleep(2 * RETENTION_MS));
+  await time.until(transactor.prune());
+  expect(store.pruned.at(-1)).toBeGreaterThan(ts);
 });
 
 test("TXR5 the outcome carries the commit timestamp, and latest is the durable head", async () => {

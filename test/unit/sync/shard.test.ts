@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { freshSeed, SeededRandom } from "../../support/seeded-random.ts";
-import type { Client } from "../../../src/sync/shard.ts";
+import type { Client } from "../../../src/sync/client.ts";
 import { Shard } from "../../../src/sync/shard.ts";
 import { FakeClient, World } from "./world.ts";
 
@@ -162,6 +162,7 @@ test.for(Array.from({ length: 60 }, (_, i) => i))("SYNC1 random interleavings, r
     expect(actor.fake.problem).toBeNull();
     expect(actor.problems).toEqual([]);
     expect(actor.fake.closing).toBeNull();
+    expect(actor.fake.owed).toBeNull();
     actor.answered();
     expect([...actor.unsettled]).toEqual([]);
     expect(new Set(actor.fake.shown.keys())).toEqual(new Set(actor.queries.keys()));

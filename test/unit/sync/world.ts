@@ -192,6 +192,8 @@ export class FakeClient implements Connection {
   closing: Closing | null = null;
   behind = 0;
   problem: string | null = null;
+  /** Of the last mutation that was answered, until a Transition at or after it follows (microseconds). */
+  owed: number | null = null;
   readonly #onTransition: (transition: Transition) => void;
 
   constructor(onTransition: (transition: Transition) => void = () => {}) {
@@ -201,12 +203,16 @@ export class FakeClient implements Connection {
   send(text: string): void {
     const frame = JSON.parse(text) as Frame;
     this.frames.push(frame);
+    if (frame.type === "MutationResponse" && frame["success"] === true) {
+      this.owed = Number(decodeTs(frame["ts"]) / 1000n);
+    }
     if (frame.type !== "Transition") return;
     const transition = frame as Transition;
     const { startVersion, endVersion, modifications } = transition;
     if (JSON.stringify(startVersion) !== JSON.stringify(this.version)) this.problem ??= `broken chain: ${text}`;
     if (decodeTs(endVersion.ts) < decodeTs(startVersion.ts)) this.problem ??= `went back: ${text}`;
     this.version = endVersion;
+    if (this.owed !== null && this.ts >= this.owed) this.owed = null;
     for (const modification of modifications) {
       if (modification.type === "QueryRemoved") this.shown.delete(modification.queryId);
       else this.shown.set(modification.queryId, modification);
