@@ -1,7 +1,8 @@
 import type { ExecuteRequest } from "../../src/protocol/node-actions.ts";
+import { cutMessages } from "../../src/values/cut-messages.ts";
 import type { FromChild } from "../process/messages.ts";
 
-type Limits = Pick<ExecuteRequest["limits"], "logLines" | "logBytes" | "notes">;
+type Limits = Pick<ExecuteRequest["limits"], "logLines" | "logBytes" | "logLineBytes" | "notes">;
 type Line = Extract<FromChild, { type: "log" }>["lines"][number];
 
 const MEBI = 1_048_576;
@@ -21,7 +22,7 @@ export class CallLog {
 
   print(level: Line["level"], messages: string[]): void {
     if (this.#overflown) return;
-    const { logLines, logBytes, notes } = this.#limits;
+    const { logLines, logBytes, logLineBytes, notes } = this.#limits;
     this.#lines++;
     if (this.#lines >= logLines) {
       this.#overflow(`Log overflow (maximum ${logLines}). Remaining log lines omitted.${notes["logLines"] ?? ""}`);
@@ -34,7 +35,7 @@ export class CallLog {
       this.#overflow(text + (notes["logBytes"] ?? ""));
       return;
     }
-    this.#send([{ level, messages, isTruncated: false, timestamp: Date.now() }]);
+    this.#send([{ level, ...cutMessages(messages, logLineBytes), timestamp: Date.now() }]);
   }
 
   #overflow(text: string): void {

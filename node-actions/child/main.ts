@@ -24,6 +24,7 @@ const ANALYSIS_LIMITS: RunCall["limits"] = {
   concurrentOperations: 1,
   logLines: 256,
   logBytes: 1_048_576,
+  logLineBytes: 32_768,
   returnBytes: 1,
   notes: {},
 };
@@ -95,7 +96,7 @@ function sizeMistake(value: string, request: RunCall): NodeThrownError | undefin
   const { returnBytes, notes } = request.limits;
   const bytes = Buffer.byteLength(value);
   if (bytes <= returnBytes) return undefined;
-  const path = `${request.module.replace(/\.js$/, "")}:${request.function}`;
+  const path = `${request.module}:${request.function}`;
   const sizes = `(actual: ${shown(bytes)}, limit: ${shown(returnBytes)})`;
   return wholeText(`Function ${path} return value is too large ${sizes}${notes["returnBytes"] ?? ""}`);
 }

@@ -1,6 +1,9 @@
 import { accessSync, constants } from "node:fs";
 import { Refusal } from "../refusal.ts";
 
+/** What `convex.json` may ask for on Convex. */
+const OFFERED = new Set(["20", "22", "24"]);
+
 /** Versions of Node on this machine, by major. */
 export class NodeVersions {
   readonly #binaries = new Map<string, string>();
@@ -25,16 +28,24 @@ export class NodeVersions {
     return this.#binaries.get(ownMajor()) ?? process.execPath;
   }
 
-  /** The binary for `node.nodeVersion` of `convex.json`, null = any. */
+  /**
+   * The binary for `node.nodeVersion` of `convex.json`, null = any. A version that Convex offers and that is not here is
+   * stood in for by the next newer one: Node keeps what older code relies on, and the app deploys without a change.
+   */
   binary(version: string | null): string {
     if (version === null) return this.own;
-    const binary = this.#binaries.get(version);
+    const binary = this.#binaries.get(version) ?? (OFFERED.has(version) ? this.#newer(Number(version)) : undefined);
     if (binary !== undefined) return binary;
     const present = [...this.#binaries.keys()].toSorted().join(", ");
     const message =
       `Node.js ${version}, which \`node.nodeVersion\` in convex.json asks for, is not installed where Node actions run ` +
       `(installed: ${present}). Change convex.json or see CONVECTION_NODE_BINARIES in docs/node-actions.md.`;
     throw new Refusal(422, "NodeVersionNotInstalled", message);
+  }
+
+  #newer(version: number): string | undefined {
+    const majors = [...this.#binaries.keys()].map(Number).filter((major) => major > version);
+    return this.#binaries.get(String(Math.min(...majors)));
   }
 }
 

@@ -51,10 +51,12 @@ export function parseIdentityAttributes(
   }
   const issuer = attributes.get("issuer");
   const subject = attributes.get("subject");
-  if (typeof issuer !== "string" || typeof subject !== "string") {
-    return { ok: false, reason: "an identity needs `issuer` and `subject`" };
+  if (!attributes.has("tokenIdentifier")) {
+    if (typeof issuer !== "string" || typeof subject !== "string") {
+      return { ok: false, reason: "an identity needs `tokenIdentifier`, or both `issuer` and `subject`" };
+    }
+    attributes.set("tokenIdentifier", tokenIdentifier(issuer, subject));
   }
-  if (!attributes.has("tokenIdentifier")) attributes.set("tokenIdentifier", tokenIdentifier(issuer, subject));
   return { ok: true, attributes: Object.fromEntries(attributes) };
 }
 

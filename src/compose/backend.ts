@@ -20,6 +20,7 @@ import { composeSystem } from "./system-functions.ts";
 import { composeSockets } from "./sockets.ts";
 import { composeTransferService, wakeTransfers } from "./transfers.ts";
 import { composeTestFunctions } from "./test-functions.ts";
+import { Pausing } from "../deploy/pausing.ts";
 import { composePush, deployPorts } from "./push.ts";
 import { composeReadMemory } from "./read-memory.ts";
 import { composeCore } from "./runtime.ts";
@@ -81,6 +82,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
     files: composeFileService(core.files, uploads, deployments, queries),
     transfers: composeTransferService(bindings, transactor, queries),
     ...composePush(ports),
+    pausing: new Pausing({ ...ports, resumed: () => scheduler.resumed() }),
     jobs: { cancel: (component, id) => cancelJob(transactor, component, id) },
     logs,
     sync: composeSockets(bindings, settings.syncShards),

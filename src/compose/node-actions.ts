@@ -33,6 +33,7 @@ export function composeNodeActions(
     concurrentOperations: settings.concurrentOperations,
     logLines: settings.logLines,
     logBytes: LOG_CHARACTERS,
+    logLineBytes: settings.logLineBytes,
     returnBytes: settings.returnBytes,
     notes: {
       timeoutMs: notes.nodeActionTimeoutMs ?? "",

@@ -30,6 +30,11 @@ export class Transfers extends TransfersObject<Bindings> {
       components: () => queries.look((_, { app }) => Promise.resolve(Object.keys(app?.version.components ?? {}))),
       schema: async (version, component) =>
         version === null ? null : ((await code.app(version))?.components[component]?.schema ?? null),
+      documentType: (component, name) =>
+        queries.look((_, { app }) => {
+          const tables = app?.component(component)?.schema?.tables ?? [];
+          return Promise.resolve(tables.find(({ tableName }) => tableName === name)?.documentType ?? null);
+        }),
       derivedIndexes: search,
       pause,
       clock,

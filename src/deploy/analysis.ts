@@ -107,7 +107,7 @@ async function analyzeNodeModules(
   if (targets.length === 0) return analyzed;
   if (nodeAnalyzer === null) throw nodeServiceMissing();
   const result = await nodeAnalyzer.analyze(code, { kind: "modules", modules: targets.map(target) }, variables);
-  if (!result.ok) throw errors.ofModule(result);
+  if (!result.ok) throw errors.ofNodeModule(result);
   for (const module of "modules" in result ? result.modules : []) {
     checkNodeModule(module);
     analyzed.set(module.path, { ...module, environment: "node" });

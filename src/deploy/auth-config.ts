@@ -57,18 +57,34 @@ function customJwt(provider: JsonObject, index: number): JsonObject {
     type: "customJwt",
     applicationID: applicationID ?? null,
     issuer: providerUrl(issuer),
-    jwks: jwks.startsWith("data:") ? jwks : providerUrl(jwks),
+    jwks: jwks.startsWith("data:") ? jwks : withScheme(jwks),
     algorithm,
   };
 }
 
-/** A URL without a scheme gets `https://`. Its text stays otherwise as given: tokens are compared with it. */
+/** Its text stays as given but for a missing scheme: tokens are compared with it. */
 function providerUrl(text: string): string {
-  const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`;
-  if (!URL.canParse(url)) {
-    throw badRequest("InvalidAuthConfig", `Invalid provider domain URL "${text}": not a URL`);
-  }
+  const url = withScheme(text);
+  const reason = providerUrlMistake(url);
+  if (reason !== null) throw invalidUrl(text, reason);
   return url;
+}
+
+function withScheme(text: string): string {
+  const url = /^[a-z][a-z0-9+.-]*:\/\//i.test(text) ? text : `https://${text}`;
+  if (!URL.canParse(url)) throw invalidUrl(text, "not a URL");
+  return url;
+}
+
+function invalidUrl(text: string, reason: string) {
+  return badRequest("InvalidProviderDomainUrl", `Invalid provider domain URL "${text}": ${reason}`);
+}
+
+function providerUrlMistake(url: string): string | null {
+  const { protocol, hostname } = new URL(url);
+  if (protocol !== "https:" && protocol !== "http:") return "neither https nor http";
+  const known = hostname === "localhost" || hostname.startsWith("[") || /[^.]\.[^.]/.test(hostname);
+  return known ? null : "neither a domain with a dot nor localhost";
 }
 
 function notAList(detail: string) {

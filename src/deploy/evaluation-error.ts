@@ -19,13 +19,20 @@ export class EvaluationErrors {
     this.#sourceMap = sourceMap;
   }
 
-  ofModule(failure: Failure): CodedError {
+  /** Of a Node module the message stands for itself (E-D-8), without the name of the error. */
+  ofNodeModule(failure: Failure): CodedError {
+    return this.ofModule(failure, `Uncaught ${failure.error.name}: `);
+  }
+
+  ofModule(failure: Failure, dropped = ""): CodedError {
     if (failure.text !== undefined) return invalidModules(failure.text);
     const lines = failure.logs
       .slice(-LOG_LINES)
       .map((line) => `[${line.level}] ${line.messages.join(" ")}`)
       .join("\n");
-    const error = `Failed to analyze ${failure.path}: ${this.#describe(failure)}`;
+    const thrown = this.#describe(failure);
+    const described = thrown.startsWith(dropped) ? thrown.slice(dropped.length) : thrown;
+    const error = `Failed to analyze ${failure.path}: ${described}`;
     return invalidModules(lines === "" ? error : `${error}\n\n${lines}`);
   }
 

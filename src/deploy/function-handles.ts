@@ -58,14 +58,14 @@ export class FunctionHandleCodec {
   }
 
   async #decode(handle: string): Promise<FunctionPath> {
-    if (!handle.startsWith(SCHEME)) throw invalidHandle();
+    if (!handle.startsWith(SCHEME)) throw invalidHandle(handle);
     const id = fromBase64Url(handle.slice(SCHEME.length).split("#")[0] ?? "");
-    if (id === null || id.length <= TAG_BYTES) throw invalidHandle();
+    if (id === null || id.length <= TAG_BYTES) throw invalidHandle(handle);
     const tag = id.slice(0, TAG_BYTES);
     const text = new TextDecoder().decode(
       await crypto.subtle.decrypt(counter(tag), await this.#cipher, id.slice(TAG_BYTES)),
     );
-    if (toHex(await this.#tag(text)) !== toHex(tag)) throw invalidHandle();
+    if (toHex(await this.#tag(text)) !== toHex(tag)) throw invalidHandle(handle);
     // The tag says that `encode` wrote this text.
     const [component, module, name] = encodedPath.parse(JSON.parse(text));
     return { component, module, function: name };
@@ -85,6 +85,6 @@ function counter(tag: Uint8Array<ArrayBuffer>) {
   return { name: "AES-CTR", counter: tag, length: 128 };
 }
 
-function invalidHandle() {
-  return badRequest("InvalidFunctionHandle", "Invalid function handle");
+function invalidHandle(handle: string) {
+  return badRequest("InvalidFunctionHandle", `Invalid function handle ${handle}`);
 }

@@ -47,6 +47,8 @@ export interface TransactionOptions {
   readonly limitNotes?: TransactionLimitNotes;
   /** Tables of developers that the deployment may have. */
   readonly maxTables?: number;
+  /** Follows the text of that limit. */
+  readonly maxTablesNote?: string;
   /** Mutations only: the row a table will have when the transaction brings it into existence. */
   readonly allocateTable?: (component: ComponentPath, name: string) => TableRow;
 }
@@ -245,9 +247,9 @@ export class Transaction {
   #tableForInsert(component: ComponentPath, name: string): TableRow {
     const existing = this.tables.named(component, name);
     if (existing !== null) return existing;
-    const { allocateTable, maxTables = DEFAULT_MAX_TABLES } = this.#options;
+    const { allocateTable, maxTables = DEFAULT_MAX_TABLES, maxTablesNote = "" } = this.#options;
     if (!isSystemTable(name) && this.tables.userTableCount() >= maxTables) {
-      throw badRequest("TooManyTables", `Number of tables cannot exceed ${maxTables}.`);
+      throw badRequest("TooManyTables", `Number of tables cannot exceed ${maxTables}.${maxTablesNote}`);
     }
     assert(allocateTable !== undefined, "a mutation can allocate tables");
     const table = allocateTable(component, name);

@@ -14,6 +14,7 @@ import { answerByHttpAction } from "./http-actions.ts";
 import { jobRoutes } from "./jobs.ts";
 import { logRoutes } from "./logs.ts";
 import { nodeCallbackRoutes } from "./node-callbacks.ts";
+import { pausingRoutes } from "./pausing.ts";
 import { syncRoutes } from "./sync-upgrade.ts";
 import { testFunctionRoutes } from "./test-function.ts";
 import { toolRoutes } from "./tools.ts";
@@ -55,6 +56,7 @@ export function createApp(services: HttpServices): Hono<HttpEnv> {
     ["/api", environmentRoutes(services)],
     ["/api", adminRoutes(services)],
     ["/api", jobRoutes(services)],
+    ["/api", pausingRoutes(services)],
     ["/api", logRoutes(services)],
     ["/api", testFunctionRoutes(services)],
     ["/api", transferRoutes(services)],

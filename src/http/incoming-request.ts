@@ -3,6 +3,7 @@ import type { IncomingRequest } from "../runtime/functions/http-action-runner.ts
 import { CodedError } from "../shared/coded-error.ts";
 import { frame } from "../shared/frame.ts";
 import { headerList } from "../shared/headers.ts";
+import { formatBytes } from "../values/format-bytes.ts";
 
 /** Longer bodies are streamed to the isolate. */
 const WHOLE_BODY_BYTES = 64 * 1024;
@@ -33,7 +34,7 @@ export async function incomingRequest(request: Request, base: string, limit: num
 }
 
 export function tooLargeText(limit: number): string {
-  return `HTTP actions support requests up to ${limit / 2 ** 20} MiB`;
+  return `HTTP actions support requests up to ${formatBytes(limit)}`;
 }
 
 /** A body without a length is measured as it comes: whoever reads on beyond the limit is told. */

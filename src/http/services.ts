@@ -76,6 +76,11 @@ export interface EnvironmentService {
   update(changes: readonly EnvironmentChange[]): Promise<void>;
 }
 
+export interface PausingService {
+  pause(): Promise<void>;
+  resume(): Promise<void>;
+}
+
 export interface JobService {
   /** Cancels a scheduled function of a component; one that is over stays as it is. */
   cancel(component: string, id: string): Promise<void>;
@@ -168,6 +173,7 @@ export interface HttpServices {
   readonly push: PushService;
   readonly environment: EnvironmentService;
   readonly jobs: JobService;
+  readonly pausing: PausingService;
   readonly logs: LogReader;
   readonly sync: SyncService;
   readonly testFunctions: TestFunctionService;

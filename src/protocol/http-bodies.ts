@@ -37,6 +37,9 @@ export const environmentChangesBody = z.object({
   changes: z.array(z.object({ name: z.string(), value: z.string().nullable() })),
 });
 
+/** `/api/change_deployment_state`. */
+export const deploymentStateBody = z.object({ newState: z.enum(["running", "paused"]) });
+
 /** `/api/cancel_job`. A component's id is its path. */
 export const cancelJobBody = z.object({ id: z.string(), componentId: z.string().nullish() });
 

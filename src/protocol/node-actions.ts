@@ -57,6 +57,8 @@ export const executeRequest = z.object({
     concurrentOperations: z.int().positive(),
     logLines: z.int().positive(),
     logBytes: z.int().positive(),
+    /** Of one line. A Worker from before it was sent cuts none shorter than this. */
+    logLineBytes: z.int().positive().default(32_768),
     returnBytes: z.int().positive(),
     /** What follows the error text of each limit: the setting's name, or nothing. */
     notes: z.record(z.string(), z.string()),

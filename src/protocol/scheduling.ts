@@ -17,7 +17,9 @@ export type RunJobAnswer =
   /** Nothing is left to do for this key: it ran, it is over, or it is not what is due any more. */
   | { readonly kind: "done" }
   /** An action that is marked as started: whoever gets this runs it, and nobody else ever will. */
-  | { readonly kind: "action"; readonly call: FunctionCall };
+  | { readonly kind: "action"; readonly call: FunctionCall }
+  /** The deployment is paused: the job stays in the queue. */
+  | { readonly kind: "held" };
 
 /** An action on its way to a Worker, which records how it ended. */
 export interface RunActionRequest {

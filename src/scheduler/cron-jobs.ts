@@ -64,6 +64,11 @@ export const cronJobRules: JobTable = {
   },
 
   finished: finishedCronJob,
+
+  missed(job, now) {
+    const schedule = timetable(specOf(job).schedule, cronKey(textOf(job, "component"), cronName(job)));
+    return { ...job, nextRun: schedule.next(Number(job["nextRun"]), now).slot };
+  },
 };
 
 function finishedCronJob(job: JsonObject, result: JobResult, now: number): Finished {

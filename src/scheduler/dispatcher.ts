@@ -35,6 +35,9 @@ const CHUNK = 256;
 /** While there is work, an alarm is never further away than this: it finds what a crash left behind. */
 const SAFETY_MS = 60_000;
 
+/** While the deployment is paused, this often a job is tried, should nobody tell that the pause is over. */
+const HELD_MS = 60_000;
+
 interface Running {
   readonly key: IndexKey;
   /** The same document is due once more: a cron job whose next time has come already. */
@@ -66,6 +69,10 @@ export class Dispatcher {
   /** Whether the queue may hold due jobs that are not known here. */
   #more = true;
   #looking = false;
+  /** The deployment is paused: nothing is started before this time. */
+  #heldUntil = 0;
+  /** Pauses that ended, so that an answer from before the end holds nothing up. */
+  #resumptions = 0;
 
   constructor(ports: DispatcherPorts, settings: DispatcherSettings) {
     this.#ports = ports;
@@ -92,6 +99,13 @@ export class Dispatcher {
     this.#pump();
   }
 
+  /** A pause of the deployment is over. */
+  resume(): void {
+    this.#resumptions++;
+    this.#heldUntil = 0;
+    this.wake(false);
+  }
+
   /** For something else that the object has to do. */
   alarmBy(at: number): void {
     this.#alarm.by(at);
@@ -115,6 +129,10 @@ export class Dispatcher {
   }
 
   #pump(): void {
+    if (this.#heldUntil > this.#ports.clock.now()) {
+      this.#alarm.by(this.#heldUntil);
+      return;
+    }
     this.#wakeRetries();
     while (this.#running.size < this.#settings.parallelism) {
       const key = this.#waiting.take();
@@ -170,6 +188,7 @@ export class Dispatcher {
   /** Never rejects. Not null: to be asked about again. */
   async #run(key: IndexKey, phase: LostPhase, attempts: number): Promise<Retry | null> {
     const { log, clock } = this.#ports;
+    const resumptions = this.#resumptions;
     let answer: RunJobAnswer;
     try {
       answer = await this.#ports.runJob(key, phase);
@@ -180,6 +199,12 @@ export class Dispatcher {
       return { key, phase: phase === "running" ? phase : "starting", attempts: attempts + 1, at };
     }
     if (answer.kind === "done") return null;
+    if (answer.kind === "held") {
+      // It is found again in the queue.
+      this.#more = true;
+      if (resumptions === this.#resumptions) this.#heldUntil = clock.now() + HELD_MS;
+      return null;
+    }
     try {
       await this.#ports.runAction(key, answer.call);
       return null;

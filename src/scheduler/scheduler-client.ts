@@ -6,6 +6,7 @@ export interface SchedulerStub {
   notify(noticeJson: string): Promise<void>;
   wake(): Promise<void>;
   deployed(): Promise<void>;
+  resumed(): Promise<void>;
 }
 
 /** The Scheduler as the rest of the backend sees it. A message that is lost is made up for by the next one. */
@@ -33,6 +34,11 @@ export class SchedulerClient {
   /** A push took effect. Never rejects. */
   async deployed(): Promise<void> {
     await this.#try(async () => this.#stub().deployed());
+  }
+
+  /** A pause of the deployment is over. Never rejects. */
+  async resumed(): Promise<void> {
+    await this.#try(async () => this.#stub().resumed());
   }
 
   async #try(send: () => Promise<void>): Promise<void> {

@@ -60,6 +60,12 @@ export abstract class SchedulerObject<Env> extends DurableObject<Env> {
     this.#maintain(false);
   }
 
+  /** A pause of the deployment is over. */
+  async resumed(): Promise<void> {
+    this.#dispatcher.resume();
+    this.#maintain(false);
+  }
+
   override async alarm(): Promise<void> {
     this.#dispatcher.wake(true);
     this.#maintain(false);

@@ -1,5 +1,6 @@
 import type { Credentials } from "../auth/authorization.ts";
 import { catalogValuePrefix } from "../engine/commit/catalog-changes.ts";
+import { DEPLOYMENT_STATE } from "../runtime/code/deployment-state.ts";
 import type { ReadSet } from "../engine/read-set.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
 import type { FunctionCall, FunctionOutcome } from "../protocol/execution.ts";
@@ -79,7 +80,11 @@ export class FunctionServer {
   }
 }
 
-const CODE_AND_VARIABLES = [catalogValuePrefix("app"), catalogValuePrefix("env:")];
+const CODE_AND_VARIABLES = [
+  catalogValuePrefix("app"),
+  catalogValuePrefix("env:"),
+  catalogValuePrefix(DEPLOYMENT_STATE),
+];
 
 function executed({ outcome, readsIdentity }: QueryResult, reads: Reads): ExecutedQuery {
   return { outcome, reads, readsIdentity };

@@ -26,6 +26,8 @@ import { type LinePosition, TransitionLine } from "./transition-line.ts";
 /** Frames that wait behind a token that is being checked. Far more than any client has a use for. */
 const WAITING_FRAMES = 4096;
 
+const MICROSECONDS_PER_MS = 1000;
+
 export interface SessionParts {
   readonly clock: Clock;
   readonly redactErrors: boolean;
@@ -233,6 +235,8 @@ export class Session {
       if (observed === null) return this.#fatal("WSMessageInvalidJson: maxObservedTimestamp is not a timestamp");
       // An update never begins before the database is there; that it will never be is noticed by whoever reads the head.
       this.#line.observed(observed);
+      // No clock says so, so somebody looks, even for a client that asks for nothing.
+      if (observed > this.#parts.clock.now() * MICROSECONDS_PER_MS) this.#line.wantHead();
     }
     return NOTHING;
   }

@@ -21,6 +21,10 @@ export function dependOnVariables(context: SystemContext): void {
   context.dependOn(CATALOG, catalogValuePrefix("env:"));
 }
 
+export function dependOnValue(context: SystemContext, name: string): void {
+  context.dependOn(CATALOG, catalogValuePrefix(name));
+}
+
 export function dependOnTableNames(context: SystemContext): void {
   context.dependOn(TABLE_NAMES, EVERYTHING);
 }

@@ -23,6 +23,7 @@ import { cloudUrl } from "./cloud-url.ts";
 import { listComponents } from "./components.ts";
 import { listCronJobRuns, listCronJobs } from "./cron-jobs.ts";
 import { getVariable, listVariables } from "./environment-variables.ts";
+import { deploymentState } from "./deployment-state.ts";
 import { latestExport } from "./exports.ts";
 import { getImport, listImports } from "./imports.ts";
 import { queryTable } from "./query-table.ts";
@@ -48,6 +49,7 @@ export const SYSTEM_QUERIES: ReadonlyMap<string, SystemQuery> = new Map([
   ["_system/cli/queryImport:list", listImports],
   ["_system/cli/exports:getLatest", latestExport],
   ["_system/frontend/components:list", listComponents],
+  ["_system/frontend/deploymentState:deploymentState", deploymentState],
   ["_system/frontend/getSchemas", getSchemas],
   ["_system/frontend/listCronJobs", listCronJobs],
   ["_system/frontend/listCronJobRuns", listCronJobRuns],

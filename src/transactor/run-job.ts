@@ -34,6 +34,7 @@ export async function runJob({ key: text, phase }: RunJobRequest, ports: JobPort
   const system = (op: string, args: JsonObject = {}) => ports.runSystem({ v: 1, op, args: { key, ...args } });
   const view = await ports.lookAt(key);
   if (view.kind === "over") return DONE;
+  if (view.kind === "held") return { kind: "held" };
   if (view.kind === "change") {
     await system(SETTLE_OP);
     return DONE;

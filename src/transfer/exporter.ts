@@ -10,7 +10,7 @@ import { type ExportDocument, exportFolder, progressKey } from "./export-documen
 import { type ExportProgress, exportProgress, type ExportTable } from "./export-progress.ts";
 import { documentsEntry, fileEntry, folderOf, README } from "./export-layout.ts";
 import { CHANGE_EXPORT_OP } from "./operations.ts";
-import { deleteFolder, pieceKey } from "./pieces.ts";
+import { chunksOf, deleteFolder, pieceKey } from "./pieces.ts";
 import type { TransferPorts } from "./ports.ts";
 import { pinSnapshot, renewPin, unpin } from "./snapshot-pin.ts";
 import { EMPTY_ZIP, ZipWriter } from "./zip-writer.ts";
@@ -162,8 +162,8 @@ export class Exporter {
       if (left > 0) {
         const stream = await files.get(ref, { offset: progress.fileOffset, length: left });
         if (stream === null) throw new OutOfRetentionError(`The bytes of file ${id} are gone`);
-        for await (const chunk of stream) {
-          zip.write(chunk.slice());
+        for await (const chunk of chunksOf(stream)) {
+          zip.write(chunk);
           progress.fileOffset += chunk.length;
           if (full() && progress.fileOffset < size) return false;
         }

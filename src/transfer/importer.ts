@@ -50,7 +50,7 @@ export class Importer {
   }
 
   async #advance(document: ImportDocument, deadline: number): Promise<boolean> {
-    const source = new ImportSource(this.#ports.bucket, document);
+    const source = new ImportSource(this.#ports, document);
     switch (document.state.state) {
       case "uploaded": {
         const plan = await planImport(document, source, this.#ports);

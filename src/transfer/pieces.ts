@@ -62,7 +62,7 @@ export class PieceReader implements RandomAccess {
       if (from >= to) continue;
       const object = await this.#bucket.get(key, { range: { offset: from, length: to - from } });
       if (object === null) throw new Error(`${key} is gone`);
-      yield* chunks(object.body);
+      yield* chunksOf(object.body);
     }
   }
 }
@@ -79,7 +79,7 @@ interface ByteReader {
 }
 
 /** Far larger ones than the stream gives out when it is not asked (CONTRIBUTING.md, known gotchas). */
-async function* chunks(stream: ReadableStream<Uint8Array>): AsyncIterable<Uint8Array> {
+export async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncIterable<Uint8Array> {
   const reader: ByteReader = stream.getReader({ mode: "byob" });
   try {
     for (;;) {

@@ -21,6 +21,8 @@ export interface TransferPorts {
   readonly components: () => Promise<readonly string[]>;
   /** The schema of a component in a version of the app, as JSON; `null`: it has none. */
   readonly schema: (version: string | null, component: string) => Promise<JsonValue>;
+  /** Validator of a table's documents in the schema in force, as JSON; `null`: it declares none. */
+  readonly documentType: (component: string, table: string) => Promise<JsonValue>;
   readonly derivedIndexes: DerivedIndexes;
   /** Lets other requests have their turn. */
   readonly pause: () => Promise<void>;

@@ -71,7 +71,7 @@ async function cleanUpExports(documents: readonly ExportDocument[], ports: Trans
 /** Bytes of files that a failed import has stored. */
 async function discard(document: ImportDocument | undefined, ports: TransferPorts): Promise<void> {
   if (document?.state.state !== "failed") return;
-  const plan = await new ImportSource(ports.bucket, document).findPlan();
+  const plan = await new ImportSource(ports, document).findPlan();
   if (plan !== null) await discardFiles(plan, ports);
 }
 

@@ -1,4 +1,5 @@
 import type { ZipReader } from "./zip-reader.ts";
+import { tryDecodeDocumentId } from "../values/document-id.ts";
 import { importError } from "./import-error.ts";
 
 export interface ZipContents {
@@ -26,7 +27,8 @@ export function zipContents(zip: ZipReader, root: string, components: readonly s
     const table = DOCUMENTS.exec(path)?.[1];
     const id = FILE.exec(path)?.[1];
     const isTable = table !== undefined && (!table.startsWith("_") || table === "_storage");
-    const isFile = id !== undefined && table === undefined && !path.endsWith(".jsonl");
+    // Whatever else is there is no file of an app.
+    const isFile = id !== undefined && table === undefined && tryDecodeDocumentId(id) !== null;
     if (!isTable && !isFile) continue;
     if (component !== "" && !components.includes(component)) {
       throw importError(`The file has data of the component "${component}", which the deployment does not have.`);

@@ -12,9 +12,6 @@ export interface TableNames {
   tableName(tableNumber: number): string | null;
 }
 
-/** System tables that developers may name in `v.id(…)`. */
-const VIRTUAL_SYSTEM_TABLES: ReadonlySet<string> = new Set(["_storage", "_scheduled_functions"]);
-
 /**
  * Why `value` (canonical ConvexJSON) does not match, as the text of `abi.md` §1.5 without its prefix; `null` when it
  * does. Allocates nothing unless something does not match.
@@ -189,10 +186,7 @@ function describe({ path, reason, validator, value }: Mismatch): string {
     case "extra":
       return `Object contains extra field \`${reason.name}\` that is not in the validator.\n${object}`;
     case "wrongTable": {
-      const source =
-        reason.table.startsWith("_") && !VIRTUAL_SYSTEM_TABLES.has(reason.table)
-          ? "from a system table"
-          : `from table \`${reason.table}\``;
+      const source = reason.table.startsWith("_") ? "from a system table" : `from table \`${reason.table}\``;
       return `Found ID ${JSON.stringify(value)} ${source}, which does not match the table name in validator \`${displayValidator(validator)}\`.${context}`;
     }
     case "literal":

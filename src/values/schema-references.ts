@@ -10,7 +10,7 @@ export function checkIndexReferences(schema: Schema): void {
     for (const index of table.indexes) {
       for (const field of referencedFields(index)) checkExists(table, index, field);
     }
-    for (const index of table.indexes) checkVector(table, index);
+    for (const index of table.indexes) checkKind(table, index);
   }
 }
 
@@ -50,12 +50,17 @@ function checkExists(table: TableSchema, index: IndexSchema, field: string): voi
   );
 }
 
-function checkVector(table: TableSchema, { name, definition }: IndexSchema): void {
-  if (definition.type !== "vector") return;
-  if (canHold(table.documentType, definition.vectorField.split("."), acceptsVectors)) return;
+/** P-V-1, P-T-1. */
+function checkKind(table: TableSchema, { name, definition }: IndexSchema): void {
+  if (definition.type === "database") return;
+  const [field, accepts, wanted] =
+    definition.type === "vector"
+      ? [definition.vectorField, acceptsVectors, "an array of float64 or optional array of float64"]
+      : [definition.searchField, acceptsStrings, "a string or optional string"];
+  if (canHold(table.documentType, field.split("."), accepts)) return;
   throw badRequest(
     "SchemaDefinitionError",
-    `In table "${table.name}" the vector index "${name}" is invalid because it references the field "${definition.vectorField}" that is neither an array of float64 or optional array of float64.`,
+    `In table "${table.name}" the ${definition.type} index "${name}" is invalid because it references the field "${field}" that is neither ${wanted}.`,
   );
 }
 
@@ -85,6 +90,21 @@ function acceptsVectors(validator: Validator): boolean {
       return validator.element.kind === "float64" || validator.element.kind === "any";
     case "union":
       return validator.members.some(acceptsVectors);
+    default:
+      return false;
+  }
+}
+
+function acceptsStrings(validator: Validator): boolean {
+  switch (validator.kind) {
+    case "any":
+    case "string":
+    case "id":
+      return true;
+    case "literal":
+      return typeof validator.value === "string";
+    case "union":
+      return validator.members.some(acceptsStrings);
     default:
       return false;
   }

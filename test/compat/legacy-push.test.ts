@@ -92,7 +92,7 @@ describe("pushes of npm package versions before 1.26", () => {
 
   test("P-I-1 P-S-1 arguments of a scheduled function may come as a list of one", async () => {
     await valueOf(api.mutation("notes:later"));
-    await expect.poll(() => valueOf(api.query("notes:list"))).toEqual(["first", "scheduled"]);
+    await expect.poll(() => valueOf(api.query("notes:list")), { timeout: 30_000 }).toEqual(["first", "scheduled"]);
   });
 
   test("P-I-1 what is deployed is told in hashes, for get_config and get_config_hashes", async () => {

@@ -161,6 +161,19 @@ test("E-C-10 lines and characters beyond the limits are dropped with one notice"
   expect(printed(characters).at(-1)).toBe("[ERROR] Log overflow (maximum 1M characters). Remaining log lines omitted.");
 });
 
+test("E-C-10 a line longer than the limit is cut and says so, over all its messages", async () => {
+  const lines = await service.execute({
+    function: "logs",
+    package: code,
+    args: { n: 1, size: 200 },
+    limits: { logLineBytes: 50 },
+  });
+  if (lines.kind === "refused") throw new Error(JSON.stringify(lines));
+  const [line] = lines.events.flatMap((event) => (event.kind === "log" ? event.lines : []));
+  expect(line?.isTruncated).toBe(true);
+  expect(line?.messages.join("")).toHaveLength(50);
+});
+
 test("E-A-13 E-A-14 what only queries and mutations may do", async () => {
   const database =
     "The Convex database object is being used outside of a Convex query or mutation. " +
@@ -179,7 +192,7 @@ test("E-A-13 E-A-14 what only queries and mutations may do", async () => {
 
 test("E-F-7 a return value that is too large does not leave the process", async () => {
   expect((await failure("large", { limits: { returnBytes: 1000 } })).message).toBe(
-    "Function main:large return value is too large (actual: 2002 B, limit: 1000 B)",
+    "Function main.js:large return value is too large (actual: 2002 B, limit: 1000 B)",
   );
 });
 

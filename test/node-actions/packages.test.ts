@@ -141,10 +141,12 @@ test("P-F-11 an external package that can't be installed is named", { timeout: 1
   expect(entries()).toEqual([]);
 });
 
-test("P-F-10 the version of Node that convex.json asks for is used, or named as missing", async () => {
+test("P-F-10 the version of Node that convex.json asks for or the next newer one is used, or it is named as missing", async () => {
   const code = await named("x");
   const own = process.versions.node.split(".")[0] ?? "";
   expect(await service.value({ function: "main", package: code, nodeVersion: own })).toBe("x");
+  expect(Number(own)).toBeGreaterThan(22);
+  expect(await service.value({ function: "main", package: code, nodeVersion: "22" })).toBe("x");
   const outcome = await service.execute({ function: "main", package: code, nodeVersion: "18" });
   expect(outcome).toMatchObject({
     status: 422,

@@ -3,7 +3,7 @@ import { type MutationJob, MutationRunner } from "../../src/engine/commit/mutati
 import type { HighWaterMark } from "../../src/engine/commit/ports.ts";
 import { type CommitSettings, DEFAULT_COMMIT_SETTINGS } from "../../src/engine/commit/settings.ts";
 import { WriterLife } from "../../src/engine/commit/writer-life.ts";
-import type { InternalId } from "../../src/engine/names.ts";
+import type { IndexKey, InternalId } from "../../src/engine/names.ts";
 import type { LoggedTransaction } from "../../src/engine/persistence.ts";
 import type { Timestamp } from "../../src/engine/timestamp.ts";
 import type { Log } from "../../src/shared/log.ts";
@@ -60,6 +60,8 @@ export class CommitWorld {
   readonly published: LoggedTransaction[] = [];
   /** The same by group: what was durable right before, and the timestamps that were told. */
   readonly groups: { readonly previous: number; readonly told: readonly number[] }[] = [];
+  /** What the Scheduler was told of jobs. */
+  readonly due: (readonly IndexKey[])[] = [];
   readonly errors: unknown[] = [];
 
   constructor(
@@ -91,6 +93,7 @@ export class CommitWorld {
       ...shared,
       underway: () => this.lanes.running + this.lanes.queued,
       mark: this.mark,
+      due: (keys) => this.due.push(keys),
       random: { bytes: (length) => Uint8Array.from({ length }, () => Math.floor(random() * 256)) },
       published: (transactions, previous) => {
         this.published.push(...transactions);

@@ -2,7 +2,7 @@ import { badRequest } from "../../shared/coded-error.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../shared/json.ts";
 import { checkOptionalConvexJson } from "../../values/convex-json.ts";
 import { compileExpression, type Expression } from "./expression.ts";
-import { parseFieldPath } from "../../values/identifier.ts";
+import { checkIdentifier, parseFieldPath } from "../../values/identifier.ts";
 import type { SearchFilter } from "./search-filters.ts";
 
 export type Order = "asc" | "desc";
@@ -61,7 +61,7 @@ export function parseQuery(json: JsonValue | undefined): QueryDefinition {
 function parseSource(source: JsonObject): QuerySource {
   switch (source["type"]) {
     case "FullTableScan":
-      return { type: "FullTableScan", table: text(source, "tableName"), order: parseOrder(source) };
+      return { type: "FullTableScan", table: tableName(source), order: parseOrder(source) };
     case "IndexRange": {
       const { range } = source;
       if (!Array.isArray(range)) throw malformed("field `range` is not an array");
@@ -84,6 +84,12 @@ function parseSource(source: JsonObject): QuerySource {
     default:
       throw malformed(`unknown source type ${JSON.stringify(source["type"] ?? null)}`);
   }
+}
+
+function tableName(source: JsonObject): string {
+  const name = text(source, "tableName");
+  checkIdentifier(name);
+  return name;
 }
 
 /** `name`: `<table>.<index>`. */

@@ -1,10 +1,12 @@
 import { parse, type Node, type Program } from "acorn";
 import { analyze, type Reference, type Scope } from "eslint-scope";
 import type { Program as EsProgram } from "estree";
+import type { ModuleSharing } from "../isolate/shared-modules.ts";
+import { moduleSharing } from "./module-sharing.ts";
 
 /**
  * Every call evaluates the modules of its app afresh (`abi.md` §5.2): module state never passes from one call to the
- * next. The platform evaluates a module once per isolate, so a module is rewritten into a generator: up to its
+ * next. Only those of which `module-sharing.ts` proves that they have none that changes are evaluated once. The platform evaluates a module once per isolate, so a module is rewritten into a generator: up to its
  * `yield` it is linked, after it it is evaluated. `isolate/realm.ts` drives one set of them per call.
  *
  * Imports become properties of namespace objects, read at each use, and exports become getters: live bindings,
@@ -23,7 +25,7 @@ export interface Edit {
 }
 
 /** Part of the key under which rewritten bundles are stored: changes with everything below. */
-export const REALM_FORMAT = 2;
+export const REALM_FORMAT = 3;
 
 /** `key` is the module's in the isolate's table, `"app/dir/messages.js"`. Throws `SyntaxError`. */
 export function realmModule(key: string, source: string): RealmModule {
@@ -67,7 +69,7 @@ function apply(source: string, edits: readonly Edit[]): string {
 
 /** Convex has none (`abi.md` §5.2): the module can be imported by nobody. In the platform's words for it. */
 const TOP_LEVEL_AWAIT =
-  "export const shared=false,external=[];" +
+  "export const shared=false,external=[],sharing=null;" +
   'export default function*(){throw new Error("Top-level await in module is unsettled.")}';
 
 /** A node of ESTree as far as it is looked at. */
@@ -130,7 +132,8 @@ class Rewriting {
       const expression = variable.defs[0]?.type === "ImportBinding" ? this.#bindings.get(variable.name) : undefined;
       if (expression !== undefined) for (const use of variable.references) this.#reference(use, expression);
     }
-    this.#prefix(needsStart(top) || isStateless(this.#source));
+    const isPackage = isStateless(this.#source);
+    this.#prefix(needsStart(top) || isPackage, this.#sharing(program, top, isPackage));
     return true;
   }
 
@@ -247,7 +250,13 @@ class Rewriting {
     }
   }
 
-  #prefix(shared: boolean): void {
+  #sharing(program: Program, top: Scope, isPackage: boolean): ModuleSharing {
+    if (isPackage) return { package: true, stateless: false, imports: [], calls: [], uses: [], primitives: [] };
+    const keyOf = (specifier: string): string | null => (isRelative(specifier) ? resolve(this.#key, specifier) : null);
+    return { package: false, ...moduleSharing(program, top, keyOf) };
+  }
+
+  #prefix(shared: boolean, sharing: ModuleSharing): void {
     const realm = this.#realm;
     const getters = this.#exports.map(([name, expression]) => {
       return `get ${JSON.stringify(name)}(){return ${this.#bindings.get(expression) ?? expression}}`;
@@ -258,7 +267,7 @@ class Rewriting {
     const stars = this.#stars.map((from) => `${realm}.star(${from});`);
     const external = [...this.#imports.keys()].filter((specifier) => !isRelative(specifier));
     const text =
-      `export const shared=${String(shared)},external=${JSON.stringify(external)};` +
+      `export const shared=${String(shared)},external=${JSON.stringify(external)},sharing=${JSON.stringify(sharing)};` +
       `export default function*(${realm}){${realm}.exports({__proto__:null${getters.map((g) => `,${g}`).join("")}});` +
       imports.join("") +
       stars.join("") +

@@ -4,6 +4,7 @@ import { toHex } from "../../shared/bytes.ts";
 import type { Committer, FunctionCall, FunctionLogLine, FunctionOutcome } from "../../protocol/execution.ts";
 import type { Invocation, InvocationResult, LogLine } from "../../protocol/invocation.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
+import { isPaused, refuseWhilePaused } from "../code/deployment-state.ts";
 import type { Deployments } from "../code/deployments.ts";
 import type { ActionExecution } from "./action-execution.ts";
 import { ActionCapability } from "./action-capability.ts";
@@ -64,6 +65,7 @@ export class ActionRunner {
     const logLines: FunctionLogLine[] = [];
     try {
       const deployment = await this.#deployments.current();
+      if (isPaused(deployment.catalog.values) && !isScheduled(call)) await this.#refuseWhilePaused();
       const found = resolveFunction(deployment.app, call.path, "Action", call.visibility);
       const { app } = deployment;
       if (app === null) throw new Error("a function was found without an app");
@@ -94,6 +96,12 @@ export class ActionRunner {
       if (error instanceof CodedError && error.catchable) return { ok: false, error: failureOf(error), logLines };
       throw error;
     }
+  }
+
+  /** Unless the pause has ended since the deployment was read. */
+  async #refuseWhilePaused(): Promise<void> {
+    this.#deployments.expire();
+    refuseWhilePaused((await this.#deployments.current()).catalog.values);
   }
 
   async #executeInNode(execution: ActionExecution, logLines: FunctionLogLine[]): Promise<FunctionOutcome> {
@@ -186,6 +194,11 @@ export class ActionRunner {
       return check(newest);
     }
   }
+}
+
+/** The Scheduler marks an action as started before it hands it out, and never while the deployment is paused. */
+function isScheduled({ context: { caller } }: FunctionCall): boolean {
+  return caller === "Scheduler" || caller === "Cron";
 }
 
 /** E-C-8. */

@@ -6,8 +6,10 @@ import { toHex } from "../../shared/bytes.ts";
 import { unframe } from "../../shared/frame.ts";
 import { headersInit } from "../../shared/headers.ts";
 import { CodedError } from "../../shared/coded-error.ts";
+import { formatBytes } from "../../values/format-bytes.ts";
 import type { App, ResolvedFunction } from "../code/app.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
+import { refuseWhilePaused } from "../code/deployment-state.ts";
 import type { CurrentDeployment, Deployment } from "../code/deployments.ts";
 import type { FileUploads } from "../files/runtime-files.ts";
 import type { ActionExecution, ActionQueries } from "./action-execution.ts";
@@ -150,6 +152,7 @@ export class HttpActionRunner {
       logged.completed({ ok: false, error: failure, logLines }, { success: { status: "500" } });
     };
     try {
+      refuseWhilePaused(deployment.catalog.values);
       const harness = await runtime.isolates.harness(deployment.app, deployment.variables, "action");
       const served = harness.serve(JSON.stringify(invocation), request.sent, capability);
       const answered = await Promise.race([served, deadline.expired]);
@@ -235,6 +238,6 @@ function responseTooLarge(
   now: number,
   notes: { readonly httpActionResponseBytes?: string },
 ): FunctionLogLine {
-  const text = `HTTP actions support responses up to ${bytes / (1024 * 1024)} MiB${notes.httpActionResponseBytes ?? ""}`;
+  const text = `HTTP actions support responses up to ${formatBytes(bytes)}${notes.httpActionResponseBytes ?? ""}`;
   return { level: "ERROR", messages: [`HttpResponseTooLarge: ${text}`], isTruncated: false, timestamp: now };
 }

@@ -10,6 +10,7 @@ import { toHex } from "../../shared/bytes.ts";
 import { badRequest, CodedError } from "../../shared/coded-error.ts";
 import type { JsonValue } from "../../shared/json.ts";
 import { ownValue } from "../../shared/own-value.ts";
+import { refuseWhilePaused } from "../code/deployment-state.ts";
 import type { Deployment, DeploymentLoader } from "../code/deployments.ts";
 import { NO_SYSTEM_WORK, type SystemWork } from "../scheduling/job-table.ts";
 import { lookAtJob, type RunnableView, runAsJob } from "../scheduling/run-job.ts";
@@ -51,6 +52,7 @@ export class MutationExecutor {
     const effects = (): TransactionEffects => ({ readSet: transaction.readSet(), writeSet: transaction.writeSet() });
     const run = (): Promise<FunctionOutcome> =>
       this.#outcome(async () => {
+        refuseWhilePaused(deployment.catalog.values);
         const found = resolveFunction(app, call.path, "Mutation", call.visibility);
         if (app === null) throw new Error("a function was found without an app");
         const { identity, context, job } = call;
@@ -103,7 +105,7 @@ export class MutationExecutor {
   async lookAtJob(key: IndexKey, begin: Pick<TransactionBegin, "reader" | "catalog">): Promise<RunnableView> {
     const deployment = await this.#deployments.of(begin.catalog);
     const view = await lookAtJob(this.#work.jobs, deployment, begin.reader, key, this.#runtime.clock.now());
-    if (view.kind === "over" || view.kind === "change") return view;
+    if (view.kind !== "run" && view.kind !== "started") return view;
     const requestId = toHex(this.#runtime.random.bytes(8)).toLowerCase();
     const { path, args, context } = view.run;
     return {
@@ -125,6 +127,7 @@ export class MutationExecutor {
       limits: runtime.limits.transaction,
       limitNotes: runtime.limits.transactionNotes,
       maxTables: runtime.limits.tables,
+      maxTablesNote: runtime.limits.notes.tables ?? "",
       cursors: runtime.cursors,
       allocateTable: (component, name) => begin.allocateTable(component, name),
     });

@@ -7,6 +7,7 @@ import type { FunctionCall, FunctionOutcome } from "../../protocol/execution.ts"
 import type { UsageStats } from "../../protocol/function-log.ts";
 import { badRequest, CodedError } from "../../shared/coded-error.ts";
 import { userAttributes } from "../../auth/identity.ts";
+import { refuseWhilePaused } from "../code/deployment-state.ts";
 import type { CurrentDeployment, Deployment } from "../code/deployments.ts";
 import { runDatabaseFunction, NeedsSnapshotError } from "./run-database-function.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
@@ -138,6 +139,7 @@ export class QueryRunner {
     let readsIdentity = false;
     const observed = { time: false, randomness: false };
     const result = await this.#outcome(async () => {
+      refuseWhilePaused(deployment.catalog.values);
       const found = resolveFunction(app, call.path, "Query", call.visibility);
       if (app === null) throw new Error("a function was found without an app");
       const { identity, context } = call;

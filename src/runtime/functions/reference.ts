@@ -1,4 +1,4 @@
-import { badRequest } from "../../shared/coded-error.ts";
+import { CodedError, badRequest } from "../../shared/coded-error.ts";
 import { ownValue } from "../../shared/own-value.ts";
 import type { FunctionPath } from "../../protocol/function-path.ts";
 import type { App } from "../code/app.ts";
@@ -26,12 +26,21 @@ export async function resolveAddress(
   handles: FunctionHandles,
 ): Promise<FunctionPath> {
   const functionHandle = address.optionalString("functionHandle");
-  if (functionHandle !== null) return handles.resolve(functionHandle);
+  if (functionHandle !== null) return resolveHandle(functionHandle, address.fn, handles);
   const reference = address.optionalString("reference");
   if (reference !== null) return resolveReference(app, component, reference);
   const name = address.optionalString("name");
   if (name !== null) return { component, ...parseFunctionPath(name) };
   throw badRequest("InvalidArguments", `Invalid arguments for \`${address.fn}\`: Missing required argument 'name'`);
+}
+
+async function resolveHandle(handle: string, fn: string, handles: FunctionHandles): Promise<FunctionPath> {
+  try {
+    return await handles.resolve(handle);
+  } catch (error) {
+    if (!(error instanceof CodedError && error.code === "InvalidFunctionHandle")) throw error;
+    throw badRequest(error.code, `Invalid arguments for \`${fn}\`: ${error.message}`);
+  }
 }
 
 function resolveReference(app: App, component: string, reference: string): FunctionPath {

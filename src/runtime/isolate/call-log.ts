@@ -35,7 +35,7 @@ export class CallLog {
     this.#count++;
     if (this.#count === logLines) {
       const text = `Log overflow (maximum ${logLines}). Remaining log lines omitted.${notes.logLines}`;
-      this.#unsent.push(logLine("ERROR", [text], logLineBytes));
+      this.#unsent.push(logLine("ERROR", [text], Infinity));
     } else {
       const line = logLine(level, messages, logLineBytes);
       this.#unsent.push(stack === undefined ? line : { ...line, stack });

@@ -7,6 +7,7 @@ import { define } from "./define.ts";
 import { failUncatchably } from "./forbidden.ts";
 import { importingModule } from "./import-phase.ts";
 import { jsSyscall } from "./js-syscalls.ts";
+import { refusedAtImport } from "./refused-promise.ts";
 import { currentCall } from "./running.ts";
 
 const FUNCTION_CALLS = new Set(["1.0/runUdf", "1.0/actions/query", "1.0/actions/mutation", "1.0/actions/action"]);
@@ -98,7 +99,7 @@ function syscall(op: string, args: string): string {
 
 function asyncSyscall(op: string, args: string): Promise<string> {
   const call = currentCall();
-  return call === undefined ? Promise.reject(asyncAtImport(op)) : call.asyncSyscall(op, args);
+  return call === undefined ? refusedAtImport(asyncAtImport(op)) : call.asyncSyscall(op, args);
 }
 
 /** `globalThis.Convex`: the only contract between a bundle and its host besides Web globals (`abi.md` §2.1.1). */

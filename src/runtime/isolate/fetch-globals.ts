@@ -1,5 +1,5 @@
 import { callOriginal, define, interceptConstruction, wrapMethod } from "./define.ts";
-import { actionOnly } from "./forbidden.ts";
+import { actionOnly, refused } from "./forbidden.ts";
 import { noteBody, noteWhole } from "./whole-response.ts";
 import { realFetch, RealRequest, RealResponse } from "./originals.ts";
 import { currentCall } from "./running.ts";
@@ -69,7 +69,7 @@ function gateFormData(): void {
   for (const prototype of [RealRequest.prototype, RealResponse.prototype]) {
     wrapMethod(prototype, "formData", (original, receiver, args) => {
       const refusal = actionOnly("formData()");
-      return refusal === undefined ? callOriginal(original, receiver, args) : Promise.reject(refusal);
+      return refusal === undefined ? callOriginal(original, receiver, args) : refused(refusal);
     });
   }
 }
@@ -78,8 +78,6 @@ function gateFormData(): void {
 const DEFAULT_HEADERS = { "user-agent": "Convex/1.0", accept: "*/*" };
 
 async function guardedFetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
-  const refusal = actionOnly("fetch()");
-  if (refusal !== undefined) throw refusal;
   const request = new Request(input, init);
   const scheme = new URL(request.url).protocol.slice(0, -1);
   if (scheme !== "http" && scheme !== "https") {
@@ -122,6 +120,8 @@ export function installFetch(): void {
   replaceResponse();
   gateFormData();
   define(globalThis, "fetch", function fetch(input: RequestInfo | URL, init?: RequestInit) {
+    const refusal = actionOnly("fetch()");
+    if (refusal !== undefined) return refused(refusal);
     return guardedFetch(input, init);
   });
 }

@@ -1,8 +1,10 @@
 import { currentCall } from "./running.ts";
-import { failImport } from "./import-phase.ts";
+import { failImport, importingModule } from "./import-phase.ts";
+import { refusedAtImport } from "./refused-promise.ts";
 
 export function unsupportedAtImport(what: string): Error {
-  return new Error(`${what} unsupported at import time`);
+  const when = importingModule()?.evaluation === "schema" ? "while evaluating schema" : "at import time";
+  return new Error(`${what} unsupported ${when}`);
 }
 
 export function notInQueriesAndMutations(what: string): Error {
@@ -17,6 +19,11 @@ export function actionOnly(what: string): Error | undefined {
   const call = currentCall();
   if (call === undefined) return unsupportedAtImport(what);
   return call.deterministic ? notInQueriesAndMutations(what) : undefined;
+}
+
+/** The rejection of a promise API with the error of `actionOnly`. */
+export function refused(refusal: Error): Promise<never> {
+  return currentCall() === undefined ? refusedAtImport(refusal) : Promise.reject(refusal);
 }
 
 /** Fails the running call (or the import) whatever user code catches. */

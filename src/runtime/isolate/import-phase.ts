@@ -14,6 +14,8 @@ export interface ImportingModule {
   readonly logs: LogLine[];
   /** A failure that the module could not catch. The first one counts. */
   failure: Error | undefined;
+  /** Refusals that are no failure if somebody handles them (`refused-promise.ts`). */
+  readonly refused: { readonly error: unknown; readonly handled: () => boolean }[];
   /** The values a module draws are the same whenever this code is evaluated. */
   random: SeededRandom | undefined;
 }
@@ -51,7 +53,14 @@ export function whileImporting<T>(module: ImportingModule, body: () => T): T {
 
 export function newImport(key: string): ImportingModule {
   const name = key.slice(key.lastIndexOf("/") + 1);
-  return { key, evaluation: EVALUATIONS[name] ?? "module", logs: [], failure: undefined, random: undefined };
+  return {
+    key,
+    evaluation: EVALUATIONS[name] ?? "module",
+    logs: [],
+    failure: undefined,
+    refused: [],
+    random: undefined,
+  };
 }
 
 export function failImport(error: Error): void {

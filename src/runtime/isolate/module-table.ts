@@ -14,8 +14,10 @@ const modules = new Map<string, LoadedModule>();
 
 export function loadedModule(key: string): LoadedModule | undefined {
   const module = modules.get(key);
-  if (module?.ok !== true || module.imported.failure === undefined) return module;
-  return { ok: false, error: module.imported.failure, imported: module.imported };
+  if (module?.ok !== true) return module;
+  const { imported } = module;
+  const error = imported.failure ?? imported.refused.find(({ handled }) => !handled())?.error;
+  return error === undefined ? module : { ok: false, error, imported };
 }
 
 /**

@@ -1,5 +1,5 @@
 import { callOriginal, define, wrapMethod } from "./define.ts";
-import { notInQueriesAndMutations } from "./forbidden.ts";
+import { notInQueriesAndMutations, refused } from "./forbidden.ts";
 import { importRandom } from "./import-phase.ts";
 import { realRandom } from "./originals.ts";
 import { currentCall } from "./running.ts";
@@ -83,7 +83,7 @@ function replaceSubtleCrypto(): void {
     wrapMethod(SubtleCrypto.prototype, name, (original, receiver, args) => {
       const draws = algorithms === undefined || algorithms.includes(algorithmName(args[at]));
       const refusal = draws ? refuseRandomness() : undefined;
-      return refusal === undefined ? callOriginal(original, receiver, args) : Promise.reject(refusal);
+      return refusal === undefined ? callOriginal(original, receiver, args) : refused(refusal);
     });
   }
 }

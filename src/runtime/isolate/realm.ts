@@ -1,5 +1,6 @@
 import { newImport, whileImporting } from "./import-phase.ts";
 import { currentCall } from "./running.ts";
+import { type ModuleSharing, modulesToShare } from "./shared-modules.ts";
 
 /** What a rewritten module exports (`code/realm-module.ts`). */
 interface RealmDefinition {
@@ -7,6 +8,8 @@ interface RealmDefinition {
   readonly shared: boolean;
   /** Specifiers that the platform resolves. */
   readonly external: readonly string[];
+  /** Null: nobody can import it. */
+  readonly sharing: ModuleSharing | null;
   readonly default: (module: ModuleScope) => Generator<void, void>;
 }
 
@@ -35,6 +38,9 @@ interface Instance {
 }
 
 const definitions = new Map<string, Definition>();
+const sharings = new Map<string, ModuleSharing>();
+/** Keys of modules that the first call which imports them evaluates for all calls. */
+let proven: ReadonlySet<string> = new Set();
 
 /** One evaluation of the modules of the app, each when it is first imported. A call has one of its own. */
 export class Realm {
@@ -64,6 +70,7 @@ export class Realm {
   #link(key: string): Instance {
     const known = this.#shared?.instance(key) ?? this.#instances.get(key);
     if (known !== undefined) return known;
+    if (this.#shared !== undefined && proven.has(key)) return this.#shared.#link(key);
     const instance: Instance = { state: "linked", namespace: {}, imports: [], evaluate: () => {} };
     this.#instances.set(key, instance);
     const definition = definitions.get(key) ?? { kind: "broken", error: new Error(`No such module "${key}".`) };
@@ -105,6 +112,8 @@ export class Realm {
       },
       star: (namespace) => reexport(instance.namespace, namespace),
       load: async (specifier) => {
+        // Off the stack of user code: what is evaluated for all calls must not fail because it was nearly full.
+        await Promise.resolve();
         const text = String(specifier);
         if (currentCall()?.deterministic === true) {
           throw new TypeError(`Can't dynamically import "${text}" in a query or mutation`);
@@ -147,8 +156,9 @@ export function newRealm(): Realm {
 /** Called by the main module for each module at start-up. One that can't be loaded fails only those who import it. */
 export async function defineModule(key: string, importModule: () => Promise<RealmDefinition>): Promise<void> {
   try {
-    const { shared, external, default: start } = await importModule();
+    const { shared, external, sharing, default: start } = await importModule();
     definitions.set(key, { kind: "module", shared, start });
+    if (sharing !== null) sharings.set(key, sharing);
     await Promise.all(external.map(defineExternal));
   } catch (error) {
     definitions.set(key, { kind: "broken", error });
@@ -167,6 +177,7 @@ async function defineExternal(specifier: string): Promise<void> {
 
 /** Called last at start-up, while WebAssembly and code from strings may still be made. */
 export function evaluateShared(): void {
+  proven = modulesToShare(sharings);
   for (const [key, definition] of definitions) {
     if (definition.kind !== "module" || !definition.shared) continue;
     whileImporting(newImport(key), () => {

@@ -24,7 +24,14 @@ function start(name: "setTimeout" | "setInterval", callback: unknown, delay: unk
     return nextTimerId++;
   }
   const id = nextTimerId++;
-  const run = (): unknown => Reflect.apply(callback, undefined, args) as unknown;
+  // What a callback throws has nobody to catch it: it ends the call, as it does in Node.
+  const run = (): void => {
+    try {
+      Reflect.apply(callback, undefined, args);
+    } catch (error) {
+      call.fail({ kind: "unhandledRejection", error });
+    }
+  };
   const milliseconds = Number(delay) || 0;
   if (name === "setInterval") {
     const timer = realSetInterval(run, milliseconds);

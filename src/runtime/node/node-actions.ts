@@ -20,6 +20,8 @@ export interface NodeLimits {
   readonly logLines: number;
   /** Characters of all lines together. */
   readonly logBytes: number;
+  /** Of one line. */
+  readonly logLineBytes: number;
   readonly returnBytes: number;
   /** What follows the texts of the limits, by the names above. */
   readonly notes: Readonly<Record<string, string>>;
@@ -111,7 +113,8 @@ export class NodeActions {
   async #request(execution: ActionExecution, args: string): Promise<ExecuteRequest> {
     const { deployment, found, call, executionId, runtime, depth } = execution;
     const { version } = deployment.app;
-    const { timeoutMs, memoryBytes, concurrentOperations, logLines, logBytes, returnBytes, notes } = this.limits;
+    const { timeoutMs, memoryBytes, concurrentOperations, logLines, logBytes, logLineBytes, returnBytes, notes } =
+      this.limits;
     return {
       v: NODE_PROTOCOL_VERSION,
       executionId,
@@ -139,6 +142,7 @@ export class NodeActions {
         concurrentOperations,
         logLines,
         logBytes,
+        logLineBytes,
         returnBytes,
         notes: { ...notes },
       },

@@ -25,12 +25,13 @@ export interface Finished {
 
 /**
  * What has to be done about a job that is due. `started`: somebody has begun to run it. `change`: it is not to be run
- * any more, and its document becomes this, or goes.
+ * any more, and its document becomes this, or goes. `held`: it waits for the end of a pause.
  */
 export type JobStep =
   | { readonly kind: "run"; readonly run: JobRun }
   | { readonly kind: "started"; readonly run: JobRun }
   | { readonly kind: "change"; readonly document: JsonObject | null }
+  | { readonly kind: "held" }
   | { readonly kind: "over" };
 
 /**
@@ -44,6 +45,8 @@ export interface JobTable {
   step(document: JsonObject, table: TableRow, app: App | null, now: number): JobStep;
   started(document: JsonObject, now: number): JsonObject;
   finished(document: JsonObject, result: JobResult, now: number): Finished;
+  /** What becomes of a run that fell into a pause of the deployment. Without it, it waits for the end of the pause. */
+  missed?(document: JsonObject, now: number): JsonObject;
 }
 
 /** By name of the table. */

@@ -4,7 +4,7 @@ import type { TableRow } from "../../engine/persistence.ts";
 import type { SnapshotReader } from "../../engine/snapshot-reader.ts";
 import type { FunctionCall, FunctionLogLine, FunctionOutcome, UdfType } from "../../protocol/execution.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../../shared/json.ts";
-import type { App } from "../code/app.ts";
+import { isPaused, isPausedAt } from "../code/deployment-state.ts";
 import type { Deployment } from "../code/deployments.ts";
 import type { JobResult, JobRun, JobStep, JobTable, JobTables, SystemContext } from "./job-table.ts";
 
@@ -24,6 +24,7 @@ interface Runnable {
 export type JobView<More = unknown> =
   | { readonly kind: "over" }
   | { readonly kind: "change" }
+  | { readonly kind: "held" }
   | ({ readonly kind: "run" } & Runnable & More)
   | ({ readonly kind: "started" } & Runnable & More);
 
@@ -39,26 +40,26 @@ export async function findJob(
   const { tableId, id } = parseDueKey(key);
   const table = deployment.catalog.tableById(tableId);
   if (table === undefined) return null;
-  return judged(jobs, table, await transaction.system.get(table, id), key, deployment.app, now);
+  return judged(jobs, table, await transaction.system.get(table, id), key, deployment, now);
 }
 
 /** The same without a transaction: as of the reader's snapshot. */
 export async function lookAtJob(
   jobs: JobTables,
-  { catalog, app }: Deployment,
+  deployment: Deployment,
   reader: SnapshotReader,
   key: IndexKey,
   now: number,
 ): Promise<JobView> {
+  const { catalog, app } = deployment;
   const { tableId, id } = parseDueKey(key);
   const table = catalog.tableById(tableId);
   if (table === undefined) return { kind: "over" };
   const [stored] = await reader.read([{ kind: "get", tableId, id }]);
   const document: JsonValue = stored === null ? null : JSON.parse(stored.json);
-  const step = judged(jobs, table, document, key, app, now)?.step;
+  const step = judged(jobs, table, document, key, deployment, now)?.step;
   if (step === undefined) return { kind: "over" };
-  if (step.kind === "over") return { kind: "over" };
-  if (step.kind === "change") return { kind: "change" };
+  if (step.kind !== "run" && step.kind !== "started") return { kind: step.kind };
   return { kind: step.kind, run: step.run, udfType: app?.resolve(step.run.path)?.udfType ?? null };
 }
 
@@ -107,11 +108,27 @@ function judged(
   table: TableRow,
   document: JsonValue,
   key: IndexKey,
-  app: App | null,
+  deployment: Deployment,
   now: number,
 ): FoundJob | null {
   const rules = jobs.get(table.name);
   if (rules === undefined || !isJsonObject(document)) return null;
   if (dueKeyOf(table, document, parseDueKey(key).id) !== key) return null;
-  return { table, rules, document, step: rules.step(document, table, app, now) };
+  return { table, rules, document, step: stepOf(rules, document, table, deployment, now, parseDueKey(key).dueAt) };
+}
+
+function stepOf(
+  rules: JobTable,
+  document: JsonObject,
+  table: TableRow,
+  { app, catalog: { values } }: Deployment,
+  now: number,
+  dueAt: number,
+): JobStep {
+  const step = rules.step(document, table, app, now);
+  if (step.kind !== "run") return step;
+  if (rules.missed !== undefined && isPausedAt(values, dueAt)) {
+    return { kind: "change", document: rules.missed(document, now) };
+  }
+  return isPaused(values) ? { kind: "held" } : step;
 }

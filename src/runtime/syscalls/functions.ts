@@ -8,7 +8,7 @@ import type { DatabaseExecution } from "../functions/database-execution.ts";
 import type { RuntimeLimits } from "../functions/environment.ts";
 import { FunctionError } from "../functions/failure.ts";
 import { type FunctionHandles, resolveAddress } from "../functions/reference.ts";
-import { describePath, resolveFunction } from "../functions/resolve.ts";
+import { resolveFunction } from "../functions/resolve.ts";
 
 /** What a kind of function may call in its own transaction, by `udfType` of the syscall (`abi.md` §2.3.6). */
 const NESTED: Readonly<Record<string, { readonly as: "Query" | "Mutation"; readonly from: readonly string[] }>> = {
@@ -65,7 +65,7 @@ export async function createFunctionHandle(
   if (given !== null) return JSON.stringify(given);
   const path = await resolveAddress(app, component, args, handles);
   if (app.resolve(path) === null) {
-    throw badRequest("FunctionNotFound", `Could not find public function for ${describePath(path)}.`);
+    throw badRequest("FunctionHandleNotFound", "Function handle not found");
   }
   return JSON.stringify(await handles.create(path));
 }

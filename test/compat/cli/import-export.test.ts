@@ -294,6 +294,20 @@ describe("snapshots", () => {
     for (let last = "ExportInProgress"; last === "ExportInProgress";) last = await request();
   });
 
+  test("P-X-2 XFER7 a snapshot of the hosted product: int64 and bytes come as strings, and the schema says so", async () => {
+    const types = JSON.stringify('{"_creationTime": normalfloat64, "name": string, "age": int64, "picture": bytes}');
+    zip("hosted.zip", {
+      "README.md": "from elsewhere",
+      "_tables/documents.jsonl": [{ name: "people", id: 10_050 }],
+      "people/documents.jsonl": [{ name: "Bob", age: "36", picture: "AQID" }],
+      "people/generated_schema.jsonl": `${types}\n`,
+    });
+    await good("import", "--replace", "--yes", "hosted.zip");
+    expect(await rows("people")).toMatchObject([{ name: "Bob", age: 36n, picture: new Uint8Array([1, 2, 3]).buffer }]);
+    zip("unknown.zip", { "unknown/documents.jsonl": [{ age: "36" }], "unknown/generated_schema.jsonl": `${types}\n` });
+    expect(await bad("import", "unknown.zip")).toContain('Table "unknown" holds int64, bytes or special numbers');
+  });
+
   test("P-X-2 --replace-all empties the tables that the file does not name", async () => {
     zip("one.zip", { "people/documents.jsonl": [{ name: "only" }] });
     await good("import", "--replace-all", "--yes", "one.zip");

@@ -133,6 +133,13 @@ describe("requests and responses", () => {
     expect(JSON.parse(body)).not.toContain("db");
   });
 
+  test("P-F-19 P-H-3 the caller's address and agent are the same on either origin", async () => {
+    for (const origin of [backend.siteUrl, `${backend.url}/http`]) {
+      const response = await fetch(`${origin}/caller`, { headers: { "user-agent": "agent/1" } });
+      expect(await response.json(), origin).toEqual({ ip: "127.0.0.1", userAgent: "agent/1" });
+    }
+  });
+
   test("P-H-4 P-H-5 X10 bytes, headers and status go through as they are", async () => {
     const body = Uint8Array.from({ length: 2 ** 20 }, (_, i) => i % 256);
     const response = await fetch(`${backend.siteUrl}/echo`, { method: "POST", body, headers: { "x-asked": "yes" } });

@@ -333,7 +333,7 @@ describe("function handles", () => {
 
   test("S4-18 E-A-1 a handle needs a function that exists, and a client cannot call one", async () => {
     expect(await errorOf(api.action("names:handleOf", { name: "handles:nope" }))).toContain(
-      "Could not find public function for 'handles:nope'.",
+      "Function handle not found",
     );
     const [handle = ""] = (await valueOf(api.query("handles:make"))) as string[];
     const response = await api.post("/api/mutation", { path: handle, args: {} });
@@ -346,7 +346,7 @@ describe("function handles", () => {
     const damaged = handle.slice(0, -1) + (handle.endsWith("A") ? "B" : "A");
     for (const forged of ["function://", "function://nonsense", damaged]) {
       expect(await errorOf(api.action("handles:use", { handle: forged, args: {} })), forged).toContain(
-        "Invalid function handle",
+        `Invalid arguments for \`runMutation\`: Invalid function handle ${forged}`,
       );
     }
   });

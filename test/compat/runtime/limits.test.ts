@@ -161,7 +161,7 @@ describe("turns", () => {
         CONVECTION_CONCURRENT_MUTATIONS: "0",
         CONVECTION_CONCURRENT_ACTIONS: "1",
         CONVECTION_FUNCTION_QUEUE_MS: "50",
-        CONVECTION_ACTION_QUEUE_MS: "500",
+        CONVECTION_ACTION_QUEUE_MS: "3000",
       },
     });
     api = new Api(backend);

@@ -116,6 +116,9 @@ test("P-T-1 P-V-1 fields that can't hold a vector, do not exist, or lie in objec
   expect(await refusedNotes(`${numbers}.${VECTOR}`)).toContain(
     'In table "notes" the vector index "by_vector" is invalid because it references the field "vector" that is neither an array of float64 or optional array of float64.',
   );
+  expect(await refusedNotes(`${numbers}.searchIndex("by_body", { searchField: "body" })`)).toContain(
+    'In table "notes" the search index "by_body" is invalid because it references the field "body" that is neither a string or optional string.',
+  );
   expect(await refusedNotes(`${numbers}.searchIndex("by_title", { searchField: "title" })`)).toContain(
     'In table "notes" the index "by_title" is invalid because it references the field "title" that does not exist.',
   );

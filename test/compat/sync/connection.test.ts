@@ -142,6 +142,9 @@ test("WS-S13 a client that has seen the future is closed and gets no old data", 
   socket.add(0, "messages:list", { channel: "s13" });
   expect((await socket.closed).code).toBe(1011);
   expect(socket.transitions).toBe(0);
+  await using silent = await RawSocket.open(backend.url, { connect: false });
+  silent.connect({ connectionCount: 1, maxObservedTimestamp: encodeTs(future) });
+  expect((await silent.closed).code).toBe(1011);
 });
 
 test("WS-S14 any reason for the last close is accepted", async () => {

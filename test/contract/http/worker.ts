@@ -51,6 +51,7 @@ async function makeApp(secret: string) {
     push,
     environment: { update: () => Promise.resolve() },
     jobs: { cancel: () => Promise.resolve() },
+    pausing: { pause: () => Promise.resolve(), resume: () => Promise.resolve() },
     logs,
     sync: { connect: () => Promise.resolve(new Response(null, { status: 200 })) },
     testFunctions: { runQuery: ({ args }) => Promise.resolve({ ok: true, value: args, logLines: [] }) },

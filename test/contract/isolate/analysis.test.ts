@@ -71,6 +71,37 @@ describe("modules", () => {
   });
 
   test.each([
+    ['fetch("http://127.0.0.1:1/");', "fetch() unsupported at import time"],
+    ['fetch("http://127.0.0.1:1/").then((response) => response.text());', "fetch() unsupported at import time"],
+    [
+      'crypto.subtle.generateKey({ name: "HMAC", hash: "SHA-256" }, true, ["sign"]).finally(() => {});',
+      "Cannot use cryptographic randomness at import time",
+    ],
+    ['Convex.asyncSyscall("1.0/actions/query", "{}");', "Cannot call another function at import time"],
+  ])("E-D-2b what import may not do fails the push even if nobody looks: %s", async (statement, message) => {
+    const result = await analyzeModule("m.js", `${SERVER} ${statement} export const f = query(async () => null);`);
+    expect(result).toMatchObject({ ok: false, path: "m.js", error: { message } });
+  });
+
+  test.each([
+    'fetch("http://127.0.0.1:1/").catch(() => {});',
+    'fetch("http://127.0.0.1:1/").then((response) => response.text()).then(() => {}, () => {});',
+    '(async () => { try { await fetch("http://127.0.0.1:1/"); } catch {} })();',
+    'Promise.allSettled([fetch("http://127.0.0.1:1/"), crypto.subtle.generateKey("Ed25519", true, ["sign"])]);',
+  ])("E-D-2b what was caught does not: %s", async (statement) => {
+    const result = await analyzeModule("m.js", `${SERVER} ${statement} export const f = query(async () => null);`);
+    expect(result).toMatchObject({ ok: true });
+  });
+
+  test("E-D-2b a schema may not fetch either", async () => {
+    const source = `${SERVER} fetch("http://127.0.0.1:1/"); export default defineSchema({});`;
+    expect(await evaluate("schema", "app/schema.js", source)).toMatchObject({
+      ok: false,
+      error: { message: "fetch() unsupported while evaluating schema" },
+    });
+  });
+
+  test.each([
     [
       "Object.assign(() => {}, { isQuery: true, exportArgs: 5 })",
       "m.js:f.exportArgs is not a function or `undefined`.",

@@ -72,6 +72,12 @@ test("E-C-10 line 256 says that the log is full", async () => {
   expect(full[255]).toEqual(["ERROR", ["Log overflow (maximum 256). Remaining log lines omitted."]]);
 });
 
+test("E-C-10 the notice that the log is full is whole, however short lines may be", async () => {
+  const options = { limits: { logLineBytes: 10 } };
+  const { resultLogs } = await isolate.run("query", "console:overflow", { lines: 300 }, options);
+  expect(resultLogs.at(-1)?.messages).toEqual(["Log overflow (maximum 256). Remaining log lines omitted."]);
+});
+
 test.each([
   ["x", 40_000],
   ["é", 20_000],

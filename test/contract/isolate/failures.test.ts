@@ -99,6 +99,15 @@ describe("rejections nobody handles", () => {
   });
 });
 
+test.each([{ interval: false }, { interval: true }])(
+  "ISO26 S0-2 what a timer's callback throws fails the action, as it does in Node: %o",
+  async (args) => {
+    const { ok, error } = await isolate.run("action", "failures:throwsInTimer", args);
+    expect(ok).toBe(false);
+    expect(error).toMatchObject({ name: "Error", message: "thrown in a timer" });
+  },
+);
+
 describe("calls that do not end", () => {
   test.each([
     ["query", "failures:neverResolves"],

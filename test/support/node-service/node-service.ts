@@ -117,6 +117,7 @@ export class NodeService {
         concurrentOperations: 1000,
         logLines: 256,
         logBytes: MIB,
+        logLineBytes: 32_768,
         returnBytes: 16 * MIB,
         notes: {},
         ...call.limits,

@@ -74,6 +74,16 @@ describe("the Authorization header", () => {
     const identity = { issuer: "https://convex.test", subject: "1", tokenIdentifier: "custom" };
     expect(parseIdentityAttributes(identity)).toEqual({ ok: true, attributes: identity });
   });
+
+  test("AUTH3 H27 an identity is a token identifier, or both issuer and subject", () => {
+    expect(parseIdentityAttributes({ tokenIdentifier: "a|b" })).toEqual({
+      ok: true,
+      attributes: { tokenIdentifier: "a|b" },
+    });
+    for (const identity of [{}, { issuer: "i" }, { subject: "s" }, { tokenIdentifier: null, issuer: "i" }]) {
+      expect(parseIdentityAttributes(identity), JSON.stringify(identity)).toMatchObject({ ok: false });
+    }
+  });
 });
 
 describe("authentication", () => {

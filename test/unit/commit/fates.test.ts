@@ -125,3 +125,12 @@ test("IDEM8 a request that was answered before its fate is known is not run agai
   expect((await world.mutate("add", (tx) => increment(tx, id(1)), ids)).value).toBe(3);
   expect((await world.mutate("look", (tx) => tx.get("counters", id(1)))).value).toEqual({ n: 3 });
 });
+
+test("SCH9 a new writer says that there may be jobs: the one before may have stored some and told nobody", async () => {
+  const world = new CommitWorld();
+  await world.mutate("add", (tx) => increment(tx, id(1)));
+  expect(world.due).toEqual([[]]);
+  const other = new CommitWorld({ store: world.store, mark: world.mark, seed: 2 });
+  await other.mutate("add", (tx) => increment(tx, id(1)));
+  expect(other.due).toEqual([[]]);
+});

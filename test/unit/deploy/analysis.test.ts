@@ -203,6 +203,13 @@ describe("schema and auth config", () => {
         },
       ],
     });
+    for (const domain of ["nonsense", "http://auth:8080", "ftp://a.example", "https://", "a.", ".a"]) {
+      const source = `export default { providers: [${JSON.stringify({ domain, applicationID: "y" })}] };`;
+      expect(await failure(withModules(module("auth.config.js", source))), domain).toMatchObject({
+        code: "InvalidProviderDomainUrl",
+        message: expect.stringContaining(`Invalid provider domain URL "${domain}": `),
+      });
+    }
   });
 });
 

@@ -72,7 +72,7 @@ describe("function handles", () => {
     ]) {
       await expect(codec(deployment).resolve(wrong, app)).rejects.toMatchObject({
         code: "InvalidFunctionHandle",
-        message: "Invalid function handle",
+        message: `Invalid function handle ${wrong}`,
       });
     }
   });

@@ -125,6 +125,13 @@ test("E-F-9 the number of tables is limited", async () => {
   expect(await failure(() => transaction.insert("", "one_more", {}))).toBe("Number of tables cannot exceed 10000.");
 });
 
+test("E-F-9 D-8 a lowered number of tables names its setting", async () => {
+  const transaction = new TestDatabase().begin("mutation", { maxTables: 0, maxTablesNote: " [CONVECTION_TABLES=0]" });
+  expect(await failure(() => transaction.insert("", "t", {}))).toBe(
+    "Number of tables cannot exceed 0. [CONVECTION_TABLES=0]",
+  );
+});
+
 test("SUB5 a budget is a ceiling from here on, named as the callee sees it, and never above the ceiling around it", async () => {
   const database = new TestDatabase();
   const table = database.table("t");

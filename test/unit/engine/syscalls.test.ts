@@ -122,6 +122,16 @@ test.each<[string, (host: Host) => JsonObject, string | RegExp]>([
     () => ({ queryId: 1, query: { source: { type: "x" }, operators: [] }, consumed: 0, limit: 1 }),
     'Invalid argument `query` for `queryStream`: unknown source type "x"',
   ],
+  [
+    "convection/queryPage",
+    () => ({
+      queryId: 1,
+      query: { source: { type: "FullTableScan", tableName: "a-b", order: null }, operators: [] },
+      consumed: 0,
+      limit: 1,
+    }),
+    "Invalid argument `query` for `queryStream`: Identifier a-b has invalid character '-': Identifiers can only contain alphanumeric characters or underscores",
+  ],
   ["convection/queryPage", () => ({ queryId: 9, consumed: 0, limit: 1 }), "in-progress query not found"],
   [
     "1.0/queryPage",

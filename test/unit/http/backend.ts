@@ -122,6 +122,7 @@ export function backend(settings: Partial<HttpSettings> = {}) {
     push,
     environment: { update: async (more) => void changes.push(...more) },
     jobs: { cancel: () => Promise.resolve() },
+    pausing: { pause: () => Promise.resolve(), resume: () => Promise.resolve() },
     logs,
     sync: {
       connect: async (client) => {

@@ -267,7 +267,7 @@ describe("what is served", () => {
     await turns();
     // The first is answered. For the others a commit may have been acknowledged since its look began.
     expect(answers).toEqual(["1"]);
-    await expect.poll(() => looks.length).toBe(2);
+    await expect.poll(() => looks.length, { timeout: 30_000 }).toBe(2);
     looks[1]?.answer(progress(11, wrote(11, "25")));
     await Promise.all(all);
     expect(answers).toEqual(["1", null, null]);
@@ -307,9 +307,9 @@ describe("what is served", () => {
     const alsoLost = [fresh.query(key("a"), null), fresh.query(key("a"), null)];
     expect(await Promise.all(alsoLost)).toEqual([null, null]);
     time.now += 10_000;
-    await expect.poll(() => looks.length).toBe(2);
+    await expect.poll(() => looks.length, { timeout: 30_000 }).toBe(2);
     const second = fresh.query(key("a"), null);
-    await expect.poll(() => looks.length).toBe(3);
+    await expect.poll(() => looks.length, { timeout: 30_000 }).toBe(3);
     looks[2]?.answer(progress(10));
     expect((await second)?.ts).toBe(10);
     // Should the lost one come back after all, with less than is known, nothing is served that may be old.

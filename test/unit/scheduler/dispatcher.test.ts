@@ -240,3 +240,52 @@ test("SCH11 a queue that can't be read is read again", async () => {
   await settle();
   expect(asked[0]?.key).toBe(key(1));
 });
+
+test("SCH12 a pause holds everything until it is over, whatever comes meanwhile, and nothing is lost", async () => {
+  queue = [key(1), key(2), key(3)];
+  const scheduler = dispatcher(2);
+  scheduler.wake(false);
+  await settle();
+  expect(asked.map((one) => one.key)).toEqual([key(1), key(2)]);
+  for (const one of asked) one.answer({ kind: "held" });
+  await settle();
+  queue.push(key(4));
+  scheduler.notify([key(4)]);
+  scheduler.wake(false);
+  await settle();
+  expect(asked).toHaveLength(2);
+  expect(alarms.at(-1)).toBeGreaterThan(NOW);
+
+  scheduler.resume();
+  await settle();
+  expect(asked.slice(2).map((one) => one.key)).toHaveLength(2);
+  const tried = new Set<IndexKey>();
+  for (let i = 2; i < asked.length; i++) {
+    const one = asked[i];
+    if (one === undefined) throw new Error("asked");
+    tried.add(one.key);
+    queue.splice(queue.indexOf(one.key), 1);
+    one.answer(DONE);
+    await settle();
+  }
+  expect([...tried].toSorted()).toEqual([key(1), key(2), key(3), key(4)]);
+});
+
+test("SCH12 an answer from before the end of a pause holds nothing up, and without word of the end it is tried again", async () => {
+  queue = [key(1)];
+  const scheduler = dispatcher();
+  scheduler.wake(false);
+  await settle();
+  scheduler.resume();
+  asked[0]?.answer({ kind: "held" });
+  await settle();
+  expect(asked).toHaveLength(2);
+
+  asked[1]?.answer({ kind: "held" });
+  await settle();
+  expect(asked).toHaveLength(2);
+  now = alarms.at(-1) ?? 0;
+  scheduler.wake(true);
+  await settle();
+  expect(asked).toHaveLength(3);
+});

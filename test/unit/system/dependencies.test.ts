@@ -96,6 +96,7 @@ const id = "0123456789ABCDEF0123456789ABCDEF";
 const CHANGES: Readonly<Record<string, LoggedTransaction["keys"]>> = {
   code: catalogKeys({ values: [{ key: "app", value: { version: "2", generation: 2 } }] }),
   variable: catalogKeys({ values: [{ key: "env:NEW", value: "sealed" }] }),
+  pause: catalogKeys({ values: [{ key: "deploymentState", value: { state: "paused", pausedFrom: 1 } }] }),
   table: catalogKeys({ upsertTables: [{ ...MESSAGES, id: 5 as TableId, name: "other", number: 5 as TableNumber }] }),
   document: [
     ["t1", id as InternalId as string as IndexKey],
@@ -125,6 +126,7 @@ const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
   "_system/cli/queryImport:list": [],
   "_system/cli/exports:getLatest": [],
   "_system/frontend/components:list": ["code"],
+  "_system/frontend/deploymentState:deploymentState": ["pause"],
   "_system/frontend/getSchemas": ["code"],
   // Of tables of their own, which do not exist here.
   "_system/frontend/listCronJobs": [],

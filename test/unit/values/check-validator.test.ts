@@ -127,7 +127,7 @@ describe("texts", () => {
       "E-B-4 id of a file",
       v.id("users"),
       FILE,
-      `Found ID "${FILE}" from table \`_storage\`, which does not match the table name in validator \`v.id("users")\`.`,
+      `Found ID "${FILE}" from a system table, which does not match the table name in validator \`v.id("users")\`.`,
     ],
     ["E-B-5 literal at the root", v.literal("a"), "b", '`"b"` does not match literal validator `v.literal("a")`.'],
     [

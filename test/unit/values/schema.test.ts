@@ -230,6 +230,28 @@ describe("SCH4 indexed fields exist", () => {
     expect(() => parseSchema(searchTable("s", "y"))).toThrow(missing("i", "y"));
   });
 
+  test("P-T-1 a search field holds a string", () => {
+    const withType = (e: GenericValidator): JsonValue =>
+      raw({
+        documentType: json(v.object({ e })),
+        searchIndexes: [{ indexDescriptor: "i", searchField: "e", filterFields: [] }],
+      });
+    const good = [
+      v.string(),
+      v.optional(v.string()),
+      v.any(),
+      v.union(v.null(), v.string()),
+      v.literal("a"),
+      v.id("t"),
+    ];
+    for (const type of good) expect(() => parseSchema(withType(type))).not.toThrow();
+    for (const type of [v.number(), v.array(v.string()), v.literal(1), v.union(v.null(), v.boolean())]) {
+      expect(() => parseSchema(withType(type))).toThrow(
+        'In table "t" the search index "i" is invalid because it references the field "e" that is neither a string or optional string.',
+      );
+    }
+  });
+
   test("a vector field holds an array of float64", () => {
     const good = [
       v.array(v.float64()),
