@@ -41,6 +41,9 @@ export class FetchFailure extends Error {
   }
 }
 
+/** By which a request that does end, with a failure at its time limit, is told before others lose patience. */
+const GRACE_MS = 500;
+
 interface Loading {
   readonly entry: Promise<Entry>;
   readonly since: number;
@@ -96,14 +99,24 @@ export class FetchedJson {
     return entry;
   }
 
-  /** What a request began whose client hangs up is dropped, so nobody waits for another one longer than it may take. */
+  /**
+   * What a request began whose client hangs up is dropped and never ends. Who has waited for it longer than it may take
+   * begins anew.
+   */
   #running(url: string): Promise<Entry> | null {
-    const { timeoutMs } = this.#settings;
     const loading = this.#loading.get(url);
-    if (loading === undefined || this.#clock.now() - loading.since >= timeoutMs) return null;
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => reject(new FetchFailure(`${url} could not be reached`, null)), timeoutMs);
-    return Promise.race([loading.entry, late]).finally(() => clearTimeout(timer));
+    if (loading === undefined) return null;
+    const left = loading.since + this.#settings.timeoutMs - this.#clock.now();
+    if (left <= 0) return null;
+    const { promise: late, resolve } = Promise.withResolvers<null>();
+    const timer = setTimeout(resolve, left + GRACE_MS, null);
+    return Promise.race([loading.entry, late])
+      .finally(() => clearTimeout(timer))
+      .then((entry) => {
+        if (entry !== null) return entry;
+        const known = this.#entries.get(url);
+        return known !== undefined && known.fetchedAt > loading.since ? known : this.#load(url);
+      });
   }
 
   async #fetched(url: string): Promise<Entry> {
