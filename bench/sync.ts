@@ -28,8 +28,8 @@ export interface Delivery {
 interface Times {
   readonly p50: number;
   readonly p99: number;
-  /** Zero when the update was there before the answer. */
-  readonly afterAnswerP50: number;
+  /** Negative when the update was there before the answer. */
+  readonly afterAnswer: { readonly p50: number; readonly p99: number };
 }
 
 export interface SyncPlan {
@@ -74,7 +74,10 @@ export async function measureSync(plan: SyncPlan): Promise<SyncReport> {
     });
     runs = { commits: plan.writes + WARM_UP, runs: (await queryRuns(convection)) - before };
     delivery.push({ subscribers, baseline: theirs, convection: ours });
-    console.log(`sync at ${subscribers}: p50 ${theirs.p50.toFixed(2)} ${ours.p50.toFixed(2)} ms`);
+    console.log(
+      `sync at ${subscribers}: p50 ${theirs.p50.toFixed(2)} ${ours.p50.toFixed(2)} ms, ` +
+        `after the answer ${theirs.afterAnswer.p50.toFixed(2)} ${ours.afterAnswer.p50.toFixed(2)} ms`,
+    );
   }
   return { delivery, runs, idle: await measureIdle(plan.idleSockets), growth: await measureSubscriptions(plan) };
 }
@@ -122,10 +125,14 @@ async function deliver(target: Target, subscribers: number, writes: number, live
     const times = await updated;
     if (i < WARM_UP) continue;
     latencies.push(...times.map((time) => time - started));
-    afterAnswer.push(...times.map((time) => Math.max(0, time - answered)));
+    afterAnswer.push(...times.map((time) => time - answered));
   }
   closeSockets(sockets);
-  return { p50: median(latencies), p99: percentile(latencies, 0.99), afterAnswerP50: median(afterAnswer) };
+  return {
+    p50: median(latencies),
+    p99: percentile(latencies, 0.99),
+    afterAnswer: { p50: median(afterAnswer), p99: percentile(afterAnswer, 0.99) },
+  };
 }
 
 /** Executions of the subscribed query so far, by the function log. */
