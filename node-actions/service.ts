@@ -73,22 +73,9 @@ export class Service {
     const request = parse(analyzeRequest, body);
     const leave = await this.#parts.admission.enter();
     try {
-      const { lease, unpin } = await this.#lease(request.package, this.#parts.pool.usualMemoryBytes, request.variables);
-      const { process } = lease;
-      let late = false;
-      const timer = setTimeout(() => {
-        late = true;
-        process.kill();
-      }, request.timeoutMs);
-      try {
-        const end = await this.#tracked(process.analyze(request.modules));
-        return analysisOf(end, late, request);
-      } finally {
-        clearTimeout(timer);
-        // A process that has loaded the modules is as good as one that has run a call.
-        lease.release();
-        unpin();
-      }
+      const memoryBytes = this.#parts.pool.usualMemoryBytes;
+      const { late, end } = await this.#evaluate({ ...request, memoryBytes });
+      return analysisOf(end, late, request);
     } finally {
       leave();
     }
@@ -96,10 +83,40 @@ export class Service {
 
   async prepare(body: unknown): Promise<void> {
     this.#assertServing();
-    const { package: pkg } = parse(prepareRequest, body);
-    const { store, versions } = this.#parts;
+    const { package: pkg, process } = parse(prepareRequest, body);
+    const { store, versions, admission } = this.#parts;
     const prepared = await this.#tracked(store.prepare(pkg, versions.binary(pkg.nodeVersion)));
-    prepared.release();
+    try {
+      if (process === undefined) return;
+      const leave = await admission.enter();
+      try {
+        await this.#evaluate({ package: pkg, ...process });
+      } finally {
+        leave();
+      }
+    } finally {
+      prepared.release();
+    }
+  }
+
+  /** Evaluates modules in a process, which is as good then as one that has run a call. */
+  async #evaluate(evaluation: Evaluation): Promise<{ readonly end: CallEnd; readonly late: boolean }> {
+    const { package: pkg, memoryBytes, variables, modules, timeoutMs } = evaluation;
+    const { lease, unpin } = await this.#lease(pkg, memoryBytes, variables);
+    const { process } = lease;
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      process.kill();
+    }, timeoutMs);
+    try {
+      const end = await this.#tracked(process.analyze(modules));
+      return { end, late };
+    } finally {
+      clearTimeout(timer);
+      lease.release();
+      unpin();
+    }
   }
 
   /** No new work from here on. Resolves when what runs has ended. */
@@ -174,6 +191,14 @@ export class Service {
     if (!this.#draining) return;
     throw new Refusal(503, "Draining", "The Node service is shutting down.", { retryable: true });
   }
+}
+
+interface Evaluation {
+  readonly package: NodePackage;
+  readonly memoryBytes: number;
+  readonly variables: Readonly<Record<string, string>>;
+  readonly modules: readonly string[];
+  readonly timeoutMs: number;
 }
 
 /** An action that may run: it has a place and a process. */

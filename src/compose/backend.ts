@@ -59,7 +59,10 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
   const system = composeSystem(core, deployments);
   const functions = new SystemRouting(new Functions(deployments, queries, actions, transactor), system);
   const ports = deployPorts(core, bindings.LOADER, transactor, {
-    onFlip: () => deployments.expire(),
+    onFlip: () => {
+      deployments.expire();
+      keepAlive(deployments.current().then((deployment) => nodeActions.getReady(deployment)));
+    },
     startBackground: () => {
       keepAlive(scheduler.deployed());
       bindings.TRANSACTOR.getByName(TRANSACTOR_NAME)

@@ -28,6 +28,7 @@ export function composeNodeActions(
   const [present, ...previous] = secrets;
   const limits = {
     timeoutMs: settings.nodeActionTimeoutMs,
+    evaluationMs: settings.nodeAnalyzeTimeMs,
     memoryBytes: settings.nodeMemoryBytes,
     argumentBytes: settings.nodeArgsBytes,
     concurrentOperations: settings.concurrentOperations,

@@ -148,7 +148,19 @@ export const analyzeResponse = z.discriminatedUnion("ok", [
 ]);
 
 /** Fetches and unpacks a package and installs its externals, so that the first call does not wait. */
-export const prepareRequest = z.object({ v: z.literal(NODE_PROTOCOL_VERSION), package: nodePackage });
+export const prepareRequest = z.object({
+  v: z.literal(NODE_PROTOCOL_VERSION),
+  package: nodePackage,
+  /** Of a deployment that calls are about to come from: one process is got ready, with these modules evaluated. */
+  process: z
+    .object({
+      variables: z.record(z.string(), z.string()),
+      memoryBytes: z.int().positive(),
+      modules: z.array(z.string()),
+      timeoutMs: z.int().positive(),
+    })
+    .optional(),
+});
 
 /** Body of `POST /api/node/syscall`. `args` is the JSON text the `convex` package passed. */
 export const nodeSyscallRequest = z.object({

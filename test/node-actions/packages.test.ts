@@ -18,9 +18,12 @@ function named(name: string, padding = 0): Promise<CodePackage> {
   const filling = Array.from({ length: padding }, (_, i) => String.fromCharCode(97 + ((i * i * 7919 + i) % 26))).join(
     "",
   );
-  const source = `"use node"; import { actionGeneric } from "convex/server";
-    export const main = actionGeneric(async () => ${JSON.stringify(name)}); export const filling = ${JSON.stringify(filling)};`;
-  return codePackage({ main: source });
+  return codePackage({ main: `${text(name)} export const filling = ${JSON.stringify(filling)};` });
+}
+
+function text(name: string): string {
+  return `"use node"; import { actionGeneric } from "convex/server";
+    export const main = actionGeneric(async () => ${JSON.stringify(name)});`;
 }
 
 function entries(): string[] {
@@ -43,6 +46,34 @@ test("NODE8 a package is fetched once, by calls at the same time and after a res
   await service.restart();
   expect(await service.value(freshCall(code))).toBe("once");
   expect(service.worker.packageRequests).toBe(1);
+});
+
+test("NODE20 a call finds the process that was got ready for its deployment, with the modules evaluated", async () => {
+  const code = await codePackage({
+    main: `"use node"; import { actionGeneric } from "convex/server";
+      console.log("evaluated");
+      export const main = actionGeneric(async () => process.env.WHICH);`,
+  });
+  const call = { function: "main", package: code, variables: { WHICH: "ready" } };
+  const { package: pkg, variables, limits } = service.request(call);
+  const process = { variables, memoryBytes: limits.memoryBytes, modules: ["main.js"], timeoutMs: 30_000 };
+  const prepared = await service.post("/prepare", { v: 1, package: pkg, process });
+  expect(prepared.status).toBe(204);
+  const outcome = await service.execute(call);
+  if (outcome.kind !== "result") throw new Error(outcome.kind);
+  expect(outcome.result).toEqual({ ok: true, value: '"ready"' });
+  expect(outcome.events.filter(({ kind }) => kind === "log")).toEqual([]);
+  const metrics = await (await fetch(`${service.url}/metrics`)).text();
+  expect(metrics).toContain('convection_node_starts_total{kind="warm"} 1');
+  expect(metrics).not.toContain('convection_node_starts_total{kind="cold"} 1');
+});
+
+test("NODE20 a module that fails while a process is got ready fails nothing but its calls", async () => {
+  const code = await codePackage({ main: `"use node"; throw new Error("at import");`, other: text("fine") });
+  const { package: pkg, variables, limits } = service.request({ function: "main", package: code });
+  const process = { variables, memoryBytes: limits.memoryBytes, modules: ["main.js"], timeoutMs: 30_000 };
+  expect((await service.post("/prepare", { v: 1, package: pkg, process })).status).toBe(204);
+  expect(await service.value({ function: "main", module: "other.js", package: code, variables })).toBe("fine");
 });
 
 test("D-5 a damaged, truncated or half-removed package is thrown away and fetched again", async () => {

@@ -1,8 +1,15 @@
 import type { FunctionFailure } from "../../protocol/execution.ts";
-import { type ExecuteRequest, NODE_PROTOCOL_VERSION, type NodeThrownError } from "../../protocol/node-actions.ts";
+import {
+  type ExecuteRequest,
+  NODE_PROTOCOL_VERSION,
+  type NodeThrownError,
+  type PrepareRequest,
+} from "../../protocol/node-actions.ts";
+import type { AppVersion } from "../../protocol/app.ts";
 import { must } from "../../shared/assert.ts";
 import type { Log } from "../../shared/log.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
+import type { Deployment } from "../code/deployments.ts";
 import type { ActionExecution } from "../functions/action-execution.ts";
 import { describeThrown, FunctionError, plainFailure } from "../functions/failure.ts";
 import { actionSyscalls } from "../syscalls/action-table.ts";
@@ -14,6 +21,8 @@ import { type NodeService, serviceFailure } from "./node-service.ts";
 /** Limits of `"use node"` actions, from the settings. Milliseconds and bytes. */
 export interface NodeLimits {
   readonly timeoutMs: number;
+  /** Of modules, before any call. */
+  readonly evaluationMs: number;
   readonly memoryBytes: number;
   readonly argumentBytes: number;
   readonly concurrentOperations: number;
@@ -42,6 +51,10 @@ const LOCAL_OPERATIONS = [
 /** The service answers a timeout itself; whoever waits this much longer knows that it can't. */
 const TIMEOUT_GRACE_MS = 15_000;
 
+const GET_READY_MS = 30_000;
+
+const NO_NODE_CODE: Pick<AppVersion, "node" | "nodeVersion" | "modules"> = { nodeVersion: null, modules: [] };
+
 /** An action's operations may still be answered while it is being ended. */
 const TOKEN_LIFETIMES = 2;
 
@@ -69,6 +82,30 @@ export class NodeActions {
           `See https://docs.convex.dev/functions/runtimes${this.limits.notes["argumentBytes"] ?? ""}`,
       ),
     );
+  }
+
+  /**
+   * Has the service start a process of this deployment and evaluate its modules, which is most of a first call. Nothing
+   * depends on it.
+   */
+  async getReady({ app, variables }: Deployment): Promise<void> {
+    const { node, nodeVersion, modules } = app?.version ?? NO_NODE_CODE;
+    if (node === undefined || !this.service.configured) return;
+    const { memoryBytes, evaluationMs } = this.limits;
+    // Chunks are evaluated by those who import them.
+    const entries = modules.filter(({ environment, path }) => environment === "node" && !path.startsWith("_deps/"));
+    const paths = entries.map(({ path }) => path);
+    const request: PrepareRequest = {
+      v: NODE_PROTOCOL_VERSION,
+      package: this.service.package(node, nodeVersion),
+      process: { variables: { ...variables }, memoryBytes, modules: paths, timeoutMs: evaluationMs },
+    };
+    try {
+      const { response } = await this.service.post("/prepare", request, AbortSignal.timeout(GET_READY_MS));
+      await response.body?.cancel();
+    } catch (error) {
+      this.#log.warn("node_service.not_ready", { reason: String(error) });
+    }
   }
 
   /** `args` is the JSON text of the checked argument array. Throws `CodedError` when nothing was started. */
