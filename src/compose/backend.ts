@@ -61,7 +61,8 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
   const ports = deployPorts(core, bindings.LOADER, transactor, {
     onFlip: () => {
       deployments.expire();
-      keepAlive(deployments.current().then((deployment) => nodeActions.getReady(deployment)));
+      const ready = deployments.current().then((deployment) => nodeActions.getReady(deployment));
+      keepAlive(ready.catch((error: unknown) => log.warn("node_service.not_ready", { reason: String(error) })));
     },
     startBackground: () => {
       keepAlive(scheduler.deployed());
