@@ -129,6 +129,7 @@ export function composeCore(bindings: Bindings): Core {
       ),
     },
     instanceName: identity.instanceName,
+    redactErrors: settings.redactErrors,
     jwtSigner: new JwtSigner((name, value) => cipher.open(name, value)),
     cloudUrl: identity.cloudUrl,
     vectorIndexes: search.vectors,

@@ -58,6 +58,8 @@ export interface RuntimeEnvironment {
     readonly nodeActions: Admission;
   };
   readonly instanceName: string;
+  /** Production: an action learns of a function that failed below it no more than a client would. */
+  readonly redactErrors: boolean;
   readonly jwtSigner: JwtSigner;
   /** `CONVEX_CLOUD_URL`: the issuer of what `jwtSigner` signs. */
   readonly cloudUrl: string;

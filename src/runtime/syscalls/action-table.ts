@@ -1,9 +1,9 @@
 import { badRequest } from "../../shared/coded-error.ts";
-import type { FunctionCall, FunctionOutcome } from "../../protocol/execution.ts";
+import type { FunctionCall, FunctionFailure, FunctionOutcome } from "../../protocol/execution.ts";
 import { type Identity, NO_IDENTITY, isPrivileged } from "../../protocol/identity.ts";
 import type { FunctionPath } from "../../protocol/function-path.ts";
 import type { ActionExecution } from "../functions/action-execution.ts";
-import { FunctionError } from "../functions/failure.ts";
+import { FunctionError, plainFailure } from "../functions/failure.ts";
 import { resolveAddress } from "../functions/reference.ts";
 import type { ActionSyscall } from "./action-syscall.ts";
 import { SyscallArguments } from "./arguments.ts";
@@ -30,9 +30,14 @@ function calling(kind: Kind): ActionSyscall {
       visibility: "internal",
     };
     const outcome = await run(execution, kind, nested, depth);
-    if (!outcome.ok) throw new FunctionError(outcome.error);
+    if (!outcome.ok) throw new FunctionError(runtime.redactErrors ? redacted(outcome.error) : outcome.error);
     return outcome.value;
   };
+}
+
+/** The data of a `ConvexError` is for callers, its text is not (`abi.md` §5.5). */
+function redacted({ data }: FunctionFailure): FunctionFailure {
+  return plainFailure("Server Error", data);
 }
 
 async function run(

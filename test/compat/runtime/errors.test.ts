@@ -189,6 +189,13 @@ describe("in production", () => {
     });
   });
 
+  test("P-F-17 an action learns no more of what fails below it: the data of a ConvexError, no text", async () => {
+    expect((await client.call("action", "errors:messageOfNested")).value).toBe("Server Error");
+    expect((await client.call("action", "errors:threeLevelsCaught")).value).toMatchObject({
+      data: { code: 9007199254740993n },
+    });
+  });
+
   test("P-F-17 the data of a ConvexError and results go out as ever, without log lines", async () => {
     const { error, errorData } = await client.call("action", "errors:threeLevels");
     expect([error, errorData.code]).toEqual(["", 9007199254740993n]);
