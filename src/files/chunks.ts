@@ -1,18 +1,10 @@
+import type { ByteReader } from "../shared/byte-reader.ts";
 import { CodedError } from "../shared/coded-error.ts";
 
 /** Far larger than what a stream gives out when it is not asked: each chunk costs a turn of everybody who handles it. */
 const CHUNK_BYTES = 256 * 1024;
 /** A chunk is handed on when it has this much. */
 const MIN_CHUNK_BYTES = CHUNK_BYTES / 2;
-
-/** As the standard has it; the types of the platform know `min` under another name. */
-interface ByteReader {
-  read(
-    view: Uint8Array<ArrayBuffer>,
-    options: { readonly min: number },
-  ): Promise<{ readonly done: boolean; readonly value?: Uint8Array<ArrayBuffer> | undefined }>;
-  cancel(): Promise<void>;
-}
 
 /**
  * The bytes of a stream from outside, in chunks that share one buffer: each is valid until the next is asked for.

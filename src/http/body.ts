@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { concatenate } from "../shared/bytes.ts";
 import { CodedError } from "../shared/coded-error.ts";
 
 /** Nesting of a JSON body beyond which nobody means well. Convex values end at 64. */
@@ -123,16 +124,6 @@ function checkDepth(bytes: Uint8Array): void {
       depth--;
     }
   }
-}
-
-function concatenate(chunks: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
-  let offset = 0;
-  for (const chunk of chunks) {
-    bytes.set(chunk, offset);
-    offset += chunk.byteLength;
-  }
-  return bytes;
 }
 
 function hungUp(cause: unknown): never {

@@ -3,6 +3,7 @@ import type { IndexKey, InternalId } from "../engine/names.ts";
 import { OutOfRetentionError, type RangeRow } from "../engine/persistence.ts";
 import { isStagingComponent } from "../engine/staging.ts";
 import { isSystemTable, STORAGE_TABLE } from "../engine/tables.ts";
+import { concatenate } from "../shared/bytes.ts";
 import { CodedError } from "../shared/coded-error.ts";
 import { isJsonObject, type JsonValue } from "../shared/json.ts";
 import { encodeInt64 } from "../values/special-value.ts";
@@ -245,14 +246,4 @@ function describe({ document, key }: RangeRow): {
 
 function nanoseconds(ts: number): ReturnType<typeof encodeInt64> {
   return encodeInt64(BigInt(ts) * 1000n);
-}
-
-function concatenate(parts: readonly Uint8Array[], length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }

@@ -1,3 +1,6 @@
+import { concatenate } from "../shared/bytes.ts";
+import type { ByteReader } from "../shared/byte-reader.ts";
+
 /** A long object of bytes in a bucket, in numbered pieces of any size: R2's own multipart wants equal ones. */
 export interface Piece {
   readonly key: string;
@@ -69,15 +72,6 @@ export class PieceReader implements RandomAccess {
 
 const CHUNK_BYTES = 256 * 1024;
 
-/** As the standard has it; the types of the platform know `min` under another name. */
-interface ByteReader {
-  read(
-    view: Uint8Array<ArrayBuffer>,
-    options: { readonly min: number },
-  ): Promise<{ readonly done: boolean; readonly value?: Uint8Array<ArrayBuffer> | undefined }>;
-  cancel(): Promise<void>;
-}
-
 /** Far larger ones than the stream gives out when it is not asked (CONTRIBUTING.md, known gotchas). */
 export async function* chunksOf(stream: ReadableStream<Uint8Array>): AsyncIterable<Uint8Array> {
   const reader: ByteReader = stream.getReader({ mode: "byob" });
@@ -116,11 +110,5 @@ export async function gather(chunks: AsyncIterable<Uint8Array>): Promise<Uint8Ar
     parts.push(chunk);
     length += chunk.length;
   }
-  const bytes = new Uint8Array(length);
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
+  return concatenate(parts, length);
 }

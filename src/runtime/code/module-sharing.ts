@@ -1,8 +1,7 @@
-import type { Node, Program } from "acorn";
+import type { Program } from "acorn";
 import type { Reference, Scope, Variable } from "eslint-scope";
 import { ANY_MODULE, type ModuleSharing } from "../isolate/shared-modules.ts";
-
-type Tree = Node & Record<string, unknown>;
+import { isTree, nameOf, type Tree, tree, trees } from "./syntax-tree.ts";
 
 /** A local name of an import. */
 interface Imported {
@@ -286,25 +285,6 @@ class Sharing {
     if (this.#evaluated.has(identifier) || kind === "primitive") return true;
     return kind === "function" && this.#callees.has(identifier);
   }
-}
-
-function isTree(value: unknown): value is Tree {
-  return typeof value === "object" && value !== null && "type" in value && typeof value.type === "string";
-}
-
-function tree(value: unknown): Tree {
-  if (!isTree(value)) throw new Error("a node has a type");
-  return value;
-}
-
-function trees(value: unknown): Tree[] {
-  return Array.isArray(value) ? value.filter(isTree) : [];
-}
-
-/** Of an identifier or a string literal. */
-function nameOf(node: unknown): string {
-  const named = tree(node);
-  return String(named.type === "Literal" ? named["value"] : named["name"]);
 }
 
 function importedName(specifier: Tree): string {

@@ -1,8 +1,9 @@
-import { parse, type Node, type Program } from "acorn";
+import { parse, type Program } from "acorn";
 import { analyze, type Reference, type Scope } from "eslint-scope";
 import type { Program as EsProgram } from "estree";
 import type { ModuleSharing } from "../isolate/shared-modules.ts";
 import { moduleSharing } from "./module-sharing.ts";
+import { isTree, nameOf, type Tree, tree, trees } from "./syntax-tree.ts";
 
 /**
  * Every call evaluates the modules of its app afresh (`abi.md` §5.2): module state never passes from one call to the
@@ -71,9 +72,6 @@ function apply(source: string, edits: readonly Edit[]): string {
 const TOP_LEVEL_AWAIT =
   "export const shared=false,external=[],sharing=null;" +
   'export default function*(){throw new Error("Top-level await in module is unsettled.")}';
-
-/** A node of ESTree as far as it is looked at. */
-type Tree = Node & Record<string, unknown>;
 
 const FUNCTIONS: ReadonlySet<string> = new Set([
   "FunctionDeclaration",
@@ -321,25 +319,6 @@ export function resolve(key: string, specifier: string): string {
 
 function isRelative(specifier: string): boolean {
   return /^\.{0,2}\//.test(specifier);
-}
-
-function isTree(value: unknown): value is Tree {
-  return typeof value === "object" && value !== null && "type" in value && typeof value.type === "string";
-}
-
-function tree(value: unknown): Tree {
-  if (!isTree(value)) throw new Error("a node has a type");
-  return value;
-}
-
-function trees(value: unknown): Tree[] {
-  return Array.isArray(value) ? value.filter(isTree) : [];
-}
-
-/** Of an identifier or a string literal. */
-function nameOf(node: unknown): string {
-  if (!isTree(node)) throw new Error("a name is a node");
-  return String(node.type === "Literal" ? node["value"] : node["name"]);
 }
 
 function importedName(specifier: Tree): string {
