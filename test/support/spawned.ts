@@ -64,7 +64,8 @@ export class Spawned {
 
   /** Ends the process and all its descendants at once, as a power cut would. */
   async kill(): Promise<void> {
-    if (!this.#ended && this.process.pid !== undefined) process.kill(-this.process.pid, "SIGKILL");
+    const { pid } = this.process;
+    if (pid !== undefined) killGroup(pid);
     await this.exited;
   }
 
@@ -72,5 +73,14 @@ export class Spawned {
     const waiters = [...this.#waiters];
     this.#waiters.clear();
     for (const wake of waiters) wake();
+  }
+}
+
+/** Also those whose first process has ended already; none may be left. */
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "ESRCH")) throw error;
   }
 }
