@@ -11,13 +11,12 @@ import type { Deployment as DeploymentIdentity } from "../protocol/deployment.ts
 import type { Settings } from "../protocol/settings.ts";
 import { RECORD_FILE_OP } from "../runtime/files/operations.ts";
 import type { RuntimeFiles } from "../runtime/files/runtime-files.ts";
-import { isPaused } from "../runtime/code/deployment-state.ts";
+import { refuseUploadsWhilePaused } from "../runtime/code/deployment-state.ts";
 import type { CurrentDeployment } from "../runtime/code/deployments.ts";
 import type { QueryRunner } from "../runtime/functions/query-runner.ts";
 import { MasterSecret } from "../runtime/secret.ts";
 import type { TransactorClient } from "../transactor/transactor-client.ts";
 import type { Bindings } from "./environment.ts";
-import { badRequest } from "../shared/coded-error.ts";
 import { clock, random } from "./system.ts";
 
 export interface Files extends RuntimeFiles {
@@ -80,9 +79,7 @@ export function composeFileService(
   return {
     uploads: {
       upload: async (token, file) => {
-        if (isPaused((await deployments.current()).catalog.values)) {
-          throw badRequest("BackendIsNotRunning", "Cannot upload files while this deployment is paused.");
-        }
+        refuseUploadsWhilePaused((await deployments.current()).catalog.values);
         return uploads.upload(token, file);
       },
     },

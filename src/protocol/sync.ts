@@ -68,7 +68,6 @@ export const clientMessage = z.union([
 export type ClientMessage = z.infer<typeof clientMessage>;
 export type Connect = z.infer<typeof connect>;
 export type ModifyQuerySet = z.infer<typeof modifyQuerySet>;
-export type AddQuery = z.infer<typeof addQuery>;
 export type Authenticate = z.infer<typeof authenticate>;
 /** A mutation or an action. */
 export type RequestMessage = z.infer<typeof mutation> | z.infer<typeof action>;

@@ -1,13 +1,7 @@
 import { z } from "zod";
 import { CRON_JOBS, parseDueKey, SCHEDULED_FUNCTIONS } from "../engine/due-queue.ts";
 import type { IndexKey, InternalId, TableId } from "../engine/names.ts";
-import type {
-  JobResult,
-  JobTables,
-  SystemContext,
-  SystemMutation,
-  SystemWork,
-} from "../runtime/scheduling/job-table.ts";
+import type { JobResult, JobTables, SystemContext, SystemWork } from "../runtime/scheduling/job-table.ts";
 import {
   CANCEL_OP,
   FINISH_OP,
@@ -21,6 +15,7 @@ import {
 } from "../runtime/scheduling/operations.ts";
 import { findJob, finishJob } from "../runtime/scheduling/run-job.ts";
 import { cancelFunction, scheduleFunction, type Scheduling } from "../runtime/scheduling/schedule.ts";
+import { parsedMutation } from "../runtime/scheduling/parsed-mutation.ts";
 import { SyscallArguments } from "../runtime/syscalls/arguments.ts";
 import { badRequest } from "../shared/coded-error.ts";
 import type { JsonValue } from "../shared/json.ts";
@@ -53,17 +48,17 @@ const removeArgs = z.object({
 });
 const endArgs = z.object({ key, error: z.string().nullable() });
 
-const schedule = mutation(orderArgs, async (context, { request, ...order }) =>
+const schedule = parsedMutation(orderArgs, async (context, { request, ...order }) =>
   scheduleFunction(schedulingOf(context, order), new SyscallArguments(request, "scheduler")),
 );
 
-const cancel = mutation(orderArgs, async (context, { request, ...order }) => {
+const cancel = parsedMutation(orderArgs, async (context, { request, ...order }) => {
   await cancelFunction(schedulingOf(context, order), new SyscallArguments(request, "db.cancel_job"), null);
   return null;
 });
 
 /** True: the job is marked as started, and the caller is the one who runs it. */
-const start = mutation(keyArgs, async (context, args) => {
+const start = parsedMutation(keyArgs, async (context, args) => {
   const job = await findJob(JOBS, context, args.key);
   if (job?.step.kind !== "run") return false;
   const { transaction, runtime } = context;
@@ -73,17 +68,17 @@ const start = mutation(keyArgs, async (context, args) => {
 });
 
 /** The end of an action. Without effect when the job is over, because it was cancelled or given up as lost. */
-const finish = mutation(endArgs, (context, { key: jobKey, error }) =>
+const finish = parsedMutation(endArgs, (context, { key: jobKey, error }) =>
   end(context, jobKey, "started", error === null ? { ok: true } : { ok: false, error }),
 );
 
 /** A job that was started and that nobody runs. */
-const lose = mutation(loseArgs, (context, { key: jobKey, phase }) =>
+const lose = parsedMutation(loseArgs, (context, { key: jobKey, phase }) =>
   end(context, jobKey, "started", { ok: false, error: lostReason(phase) }),
 );
 
 /** A job that can't be run. */
-const refuse = mutation(endArgs, (context, { key: jobKey, error }) =>
+const refuse = parsedMutation(endArgs, (context, { key: jobKey, error }) =>
   end(context, jobKey, "run", { ok: false, error: error ?? "" }),
 );
 
@@ -101,7 +96,7 @@ async function end(
 }
 
 /** A job that is not to be run any more. */
-const settle = mutation(keyArgs, async (context, args) => {
+const settle = parsedMutation(keyArgs, async (context, args) => {
   const job = await findJob(JOBS, context, args.key);
   if (job?.step.kind !== "change") return false;
   await context.transaction.system.replace(job.table, parseDueKey(args.key).id, job.step.document);
@@ -109,7 +104,7 @@ const settle = mutation(keyArgs, async (context, args) => {
 });
 
 /** Jobs that were over before a time. Others of the list stay. */
-const remove = mutation(removeArgs, async ({ transaction, deployment }, { tableId, ids, before }) => {
+const remove = parsedMutation(removeArgs, async ({ transaction, deployment }, { tableId, ids, before }) => {
   const table = deployment.catalog.tableById(tableId);
   if (table?.name !== SCHEDULED_FUNCTIONS) return null;
   await Promise.all(
@@ -133,16 +128,9 @@ export const SCHEDULER_WORK: SystemWork = {
     [REFUSE_OP]: refuse,
     [SETTLE_OP]: settle,
     [REMOVE_OP]: remove,
-    [SYNC_CRONS_OP]: mutation(z.object({}), syncCrons),
+    [SYNC_CRONS_OP]: parsedMutation(z.object({}), syncCrons),
   },
 };
-
-function mutation<Schema extends z.ZodType>(
-  schema: Schema,
-  run: (context: SystemContext, args: z.output<Schema>) => Promise<JsonValue>,
-): SystemMutation {
-  return (context, args) => run(context, schema.parse(args));
-}
 
 function schedulingOf(
   { transaction, deployment, runtime, now }: SystemContext,

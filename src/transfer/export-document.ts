@@ -18,8 +18,6 @@ export const exportState = z.discriminatedUnion("state", [
   z.object({ state: z.literal("failed"), error_message: z.string() }),
 ]);
 
-export type ExportState = z.infer<typeof exportState>;
-
 export const exportDocument = z
   .object({ _id: z.string(), _creationTime: z.number(), includeStorage: z.boolean() })
   .and(exportState);

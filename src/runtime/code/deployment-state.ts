@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { badRequest } from "../../shared/coded-error.ts";
 import type { JsonValue } from "../../shared/json.ts";
 import { FunctionError, plainFailure } from "../functions/failure.ts";
 
@@ -29,6 +30,10 @@ export function isPausedAt(values: Values, time: number): boolean {
   const state = deploymentStateOf(values);
   if (state === null || time < state.pausedFrom) return false;
   return state.state === "paused" || time < state.pausedTo;
+}
+
+export function refuseUploadsWhilePaused(values: Values): void {
+  if (isPaused(values)) throw badRequest("BackendIsNotRunning", "Cannot upload files while this deployment is paused.");
 }
 
 /** E-C-18. */

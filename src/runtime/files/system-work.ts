@@ -2,8 +2,8 @@ import { z } from "zod";
 import { deleteFile, forgetFiles, recordFile } from "../../engine/stored-files.ts";
 import type { InternalId } from "../../engine/names.ts";
 import { badRequest, CodedError } from "../../shared/coded-error.ts";
-import type { JsonValue } from "../../shared/json.ts";
-import type { SystemContext, SystemMutation } from "../scheduling/job-table.ts";
+import type { SystemMutation } from "../scheduling/job-table.ts";
+import { parsedMutation } from "../scheduling/parsed-mutation.ts";
 import { SyscallArguments } from "../syscalls/arguments.ts";
 import { DELETE_FILE_OP, FORGET_FILES_OP, RECORD_FILE_OP } from "./operations.ts";
 import { fileNotFound } from "./file-not-found.ts";
@@ -25,23 +25,26 @@ const forgetArgs = z.object({ component: z.string(), ids: z.array(internalId) })
 
 /** The last step of an upload. What began too long ago is refused: its bytes may be swept away by now. */
 function record(uploadLifeMs: number): SystemMutation {
-  return mutation(recordArgs, async ({ transaction, deployment, now }, { component, id, startedAt, ...stored }) => {
-    if (deployment.app?.component(component) === undefined) {
-      throw new CodedError("Unauthenticated", "InvalidStorageToken", "Invalid storage token");
-    }
-    if (now - startedAt > uploadLifeMs) throw badRequest("UploadTooSlow", "The upload took too long. Try again.");
-    return recordFile(transaction, { ref: { component, id }, ...stored });
-  });
+  return parsedMutation(
+    recordArgs,
+    async ({ transaction, deployment, now }, { component, id, startedAt, ...stored }) => {
+      if (deployment.app?.component(component) === undefined) {
+        throw new CodedError("Unauthenticated", "InvalidStorageToken", "Invalid storage token");
+      }
+      if (now - startedAt > uploadLifeMs) throw badRequest("UploadTooSlow", "The upload took too long. Try again.");
+      return recordFile(transaction, { ref: { component, id }, ...stored });
+    },
+  );
 }
 
-const remove = mutation(deleteArgs, async ({ transaction, deployment, runtime }, { component, request }) => {
+const remove = parsedMutation(deleteArgs, async ({ transaction, deployment, runtime }, { component, request }) => {
   const args = new SyscallArguments(request, "storage.delete");
   const ref = await fileOf(args, component, runtime.files.addresses.names(deployment.catalog));
   if (!(await deleteFile(transaction, ref))) throw fileNotFound(args);
   return null;
 });
 
-const forget = mutation(forgetArgs, async ({ transaction }, { component, ids }) => {
+const forget = parsedMutation(forgetArgs, async ({ transaction }, { component, ids }) => {
   await forgetFiles(transaction, component, ids);
   return null;
 });
@@ -49,11 +52,4 @@ const forget = mutation(forgetArgs, async ({ transaction }, { component, ids }) 
 /** What the Transactor does for uploads, actions and the sweeper. `uploadLifeMs`: until when an upload is recorded. */
 export function fileWork(uploadLifeMs: number): Readonly<Record<string, SystemMutation>> {
   return { [RECORD_FILE_OP]: record(uploadLifeMs), [DELETE_FILE_OP]: remove, [FORGET_FILES_OP]: forget };
-}
-
-function mutation<Schema extends z.ZodType>(
-  schema: Schema,
-  run: (context: SystemContext, args: z.output<Schema>) => Promise<JsonValue>,
-): SystemMutation {
-  return (context, args) => run(context, schema.parse(args));
 }
