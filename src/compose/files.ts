@@ -52,9 +52,10 @@ export function composeUploads({ store, tokens }: Files, settings: Settings, tra
     store,
     tokens,
     idleMs: settings.uploadIdleMs,
-    record: async ({ ref, ...stored }, startedAt) => {
-      const args = { ...ref, ...stored, startedAt };
-      return z.string().parse(await transactor.runSystem({ v: 1, op: RECORD_FILE_OP, args }));
+    record: async ({ ref, ...stored }, startedAt, again) => {
+      const args = { ...ref, ...stored, startedAt, again };
+      const request = `${RECORD_FILE_OP} ${ref.component} ${ref.id}`;
+      return z.string().parse(await transactor.runSystem({ v: 1, op: RECORD_FILE_OP, args, request }));
     },
     clock,
     random,

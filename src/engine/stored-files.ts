@@ -25,12 +25,18 @@ export async function findFile(transaction: Transaction, ref: FileRef): Promise<
   return document === null ? null : { ref, ...parseDocument(document) };
 }
 
-/** Returns the document's id. Recording the same file again changes nothing. */
-export async function recordFile(transaction: Transaction, file: StoredFile): Promise<string> {
-  const { ref, sha256, size, contentType } = file;
+/** Returns the document's id. The file's own id was just drawn: nothing has it. */
+export function recordFile(transaction: Transaction, { ref, sha256, size, contentType }: StoredFile): string {
+  const table = transaction.systemTable(ref.component, STORAGE_TABLE);
+  return transaction.system.insert(table, { sha256, size, contentType }, ref.id);
+}
+
+/** Returns the document's id. A file that is recorded already stays as it is. */
+export async function recordFileAgain(transaction: Transaction, file: StoredFile): Promise<string> {
+  const { ref } = file;
   const table = transaction.systemTable(ref.component, STORAGE_TABLE);
   if ((await transaction.system.get(table, ref.id)) !== null) return encodeDocumentId(table.number, ref.id);
-  return transaction.system.insert(table, { sha256, size, contentType }, ref.id);
+  return recordFile(transaction, file);
 }
 
 /** False: there is no such file. Its bytes are kept for a while, for a database that is restored. */

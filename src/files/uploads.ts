@@ -18,8 +18,8 @@ export interface NewFile extends Omit<FileBody, "bytes"> {
 export interface UploadParts {
   readonly store: FileStore;
   readonly tokens: UploadTokens;
-  /** Commits the document and resolves with its id. May be asked for the same file again. */
-  readonly record: (file: StoredFile, startedAt: number) => Promise<string>;
+  /** Commits the document and resolves with its id. `again`: the answer to the first attempt was lost. */
+  readonly record: (file: StoredFile, startedAt: number, again: boolean) => Promise<string>;
   /** Milliseconds after which a sender that sends next to nothing is given up. */
   readonly idleMs: number;
   readonly clock: Clock;
@@ -56,8 +56,8 @@ export class Uploads {
   async #record(file: StoredFile, startedAt: number): Promise<string> {
     const { record, store } = this.#parts;
     try {
-      return await record(file, startedAt).catch((error: unknown) => {
-        if (error instanceof CodedError && error.retryable) return record(file, startedAt);
+      return await record(file, startedAt, false).catch((error: unknown) => {
+        if (error instanceof CodedError && error.retryable) return record(file, startedAt, true);
         throw error;
       });
     } catch (error) {

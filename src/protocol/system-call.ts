@@ -5,4 +5,6 @@ export interface SystemCall {
   readonly v: 1;
   readonly op: string;
   readonly args: JsonObject;
+  /** See `MutationJob.request`. */
+  readonly request?: string;
 }

@@ -103,6 +103,7 @@ export class TransactorService {
     return this.#runner.run({
       functionName: `_system/${call.op}`,
       idempotency: null,
+      ...(call.request === undefined ? {} : { request: call.request }),
       execute: async (begin) => {
         const { answer, effects } = await this.#system.executeSystem(call, begin);
         return { ok: true, effects, answer: () => JSON.stringify(answer) };

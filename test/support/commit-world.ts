@@ -108,9 +108,11 @@ export class CommitWorld {
     name: string,
     body: (tx: SimpleTransaction) => Promise<T>,
     idempotency: MutationJob["idempotency"] = null,
+    request?: string,
   ): Promise<Answer<T>> {
+    const named = request === undefined ? {} : { request };
     return this.runner
-      .run({ functionName: name, idempotency, execute: simpleRun(body) })
+      .run({ functionName: name, idempotency, ...named, execute: simpleRun(body) })
       .then((text) => JSON.parse(text) as Answer<T>);
   }
 

@@ -54,6 +54,11 @@ export interface MutationJob {
     /** True when the caller knows that it never sent this request before: storage need not be asked. */
     readonly fresh?: boolean;
   } | null;
+  /**
+   * Names a request that may arrive twice and whose outcome is not stored: it is run once at a time, and what became of
+   * it is remembered for a while. What another object did with it, `execute` finds in the database.
+   */
+  readonly request?: string;
   /** Runs the function once. May be called several times; only the last run counts. */
   execute(begin: TransactionBegin): Promise<MutationRun>;
 }
@@ -115,9 +120,8 @@ export class MutationRunner {
 
   /** JSON text of the outcome, as `MutationRun.answer` made it. */
   run(job: MutationJob): Promise<string> {
-    if (job.idempotency === null) return this.#runUntilCommitted(job, null);
-    const { sessionId, requestId } = job.idempotency;
-    const key = `${sessionId}\u0000${requestId}`;
+    const key = requestKey(job);
+    if (key === null) return this.#runUntilCommitted(job, null);
     const recent = this.#recent.get(key);
     if (recent !== undefined) return Promise.resolve(recent);
     const inProgress = this.#inProgress.get(key);
@@ -297,6 +301,11 @@ export class MutationRunner {
     const { backoffInitialMs, backoffMaxMs } = this.#parts.settings;
     return Math.min(backoffMaxMs, backoffInitialMs * 2 ** attempt) * (0.5 + 0.5 * this.#parts.jitter());
   }
+}
+
+function requestKey({ idempotency, request }: MutationJob): string | null {
+  if (idempotency !== null) return `${idempotency.sessionId}\u0000${idempotency.requestId}`;
+  return request ?? null;
 }
 
 /** Nothing to store: no write, and no answer to record. */

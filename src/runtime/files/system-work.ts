@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { deleteFile, forgetFiles, recordFile } from "../../engine/stored-files.ts";
+import { deleteFile, forgetFiles, recordFile, recordFileAgain } from "../../engine/stored-files.ts";
 import type { InternalId } from "../../engine/names.ts";
 import { badRequest, CodedError } from "../../shared/coded-error.ts";
 import type { SystemMutation } from "../scheduling/job-table.ts";
@@ -19,6 +19,7 @@ const recordArgs = z.object({
   size: z.number(),
   contentType: z.string().nullable(),
   startedAt: z.number(),
+  again: z.boolean().default(true),
 });
 const deleteArgs = z.object({ component: z.string(), request: z.record(z.string(), z.json()) });
 const forgetArgs = z.object({ component: z.string(), ids: z.array(internalId) });
@@ -27,12 +28,13 @@ const forgetArgs = z.object({ component: z.string(), ids: z.array(internalId) })
 function record(uploadLifeMs: number): SystemMutation {
   return parsedMutation(
     recordArgs,
-    async ({ transaction, deployment, now }, { component, id, startedAt, ...stored }) => {
+    async ({ transaction, deployment, now }, { component, id, startedAt, again, ...stored }) => {
       if (deployment.app?.component(component) === undefined) {
         throw new CodedError("Unauthenticated", "InvalidStorageToken", "Invalid storage token");
       }
       if (now - startedAt > uploadLifeMs) throw badRequest("UploadTooSlow", "The upload took too long. Try again.");
-      return recordFile(transaction, { ref: { component, id }, ...stored });
+      const file = { ref: { component, id }, ...stored };
+      return again ? recordFileAgain(transaction, file) : recordFile(transaction, file);
     },
   );
 }

@@ -67,7 +67,7 @@ async function store(execution: DatabaseExecution, json: JsonValue): Promise<str
     sha256: args.optionalString("sha256"),
   });
   const file = { ...stored, ref, contentType: contentType === "" ? null : contentType };
-  return JSON.stringify(await recordFile(transaction, file));
+  return JSON.stringify(recordFile(transaction, file));
 }
 
 async function get(execution: DatabaseExecution, json: JsonValue): Promise<string> {

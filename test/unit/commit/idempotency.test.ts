@@ -65,3 +65,13 @@ test("IDEM6 a fresh request saves the look-up", async () => {
   expect(lookUps).toEqual([]);
   expect((await world.mutate("add", (tx) => increment(tx, id(1)), IDS)).value).toBe(1);
 });
+
+test("IDEM7 a named request whose outcome is not stored is run once, while it runs and after", async () => {
+  const world = new CommitWorld({ script: { delay: () => 1 } });
+  const send = () => world.start("add", (tx) => increment(tx, id(1)), null, "files.record 1");
+  const values = (await world.time.until(Promise.all([send(), send()]))).map(({ value }) => value);
+  values.push((await world.time.until(send())).value);
+  expect(values).toEqual([1, 1, 1]);
+  expect(world.runner.counts.runs).toBe(1);
+  expect(world.store.outcomes.size).toBe(0);
+});

@@ -12,15 +12,17 @@ async function uploaded(...attempts: readonly (string | Error)[]) {
   const store = new MemoryFileStore(clock);
   const recorded: StoredFile[] = [];
   const bytesWhenRecorded: number[] = [];
+  const asked: boolean[] = [];
   const uploads = new Uploads({
     store,
     tokens: new UploadTokens({ keys: Promise.resolve([]), instanceName: "test", clock, lifeMs: 1000 }),
     idleMs: 60_000,
     clock,
     random: { bytes: (length) => crypto.getRandomValues(new Uint8Array(length)) },
-    record: async (file) => {
+    record: async (file, _startedAt, again) => {
       const answer = attempts[recorded.length] ?? new Error("nobody asked for another attempt");
       recorded.push(file);
+      asked.push(again);
       bytesWhenRecorded.push(store.entries.size);
       if (answer instanceof Error) throw answer;
       return answer;
@@ -31,7 +33,7 @@ async function uploaded(...attempts: readonly (string | Error)[]) {
     (id) => id,
     (error: unknown) => error,
   );
-  return { outcome, recorded, bytesWhenRecorded, bytes: store.entries.size };
+  return { outcome, recorded, asked, bytesWhenRecorded, bytes: store.entries.size };
 }
 
 const LOST = new CodedError("Overloaded", "CommitNotConfirmed", "It may be stored.");
@@ -42,8 +44,9 @@ test("FILE2 the bytes are there before the document is", async () => {
 });
 
 test("FILE2 when it is not known whether the document is stored, the same file is recorded again", async () => {
-  const { outcome, recorded, bytes } = await uploaded(LOST, "id");
+  const { outcome, recorded, asked, bytes } = await uploaded(LOST, "id");
   expect([outcome, bytes]).toEqual(["id", 1]);
+  expect(asked).toEqual([false, true]);
   expect(recorded[1]).toEqual(recorded[0]);
 });
 
