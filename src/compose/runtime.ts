@@ -62,6 +62,7 @@ export function composeCore(bindings: Bindings): Core {
   const persistence = new D1Persistence(bindings.DB, {
     timeoutMs: settings.d1ReadTimeoutMs,
     commitTimeoutMs: settings.d1CommitTimeoutMs,
+    keepAlive,
   });
   const tableSizes = new D1TableSizes(bindings.DB, { timeoutMs: settings.d1ReadTimeoutMs });
   const code = new CodeStore(bindings.CODE);

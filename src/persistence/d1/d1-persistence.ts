@@ -31,12 +31,15 @@ import { commitFailure } from "./errors.ts";
 import { firstDayKept, OUTCOME_SQL, REMOVE_OUTCOMES_SQL } from "./outcomes.ts";
 import { PRUNABLE_SQL, PRUNE_SQL, REMOVE_DOCUMENTS_SQL, REMOVE_ENTRIES_SQL, RETAIN_SQL } from "./prune-sql.ts";
 import type { PackedRow } from "./range-sql.ts";
+import { type Answer, GatheredReads } from "./gathered-reads.ts";
 import { decodeHead, decodeReads, ReadStatements, type OverflowedDocument } from "./reads.ts";
 import { systemTimers, withTimeout } from "./timers.ts";
 
 export interface D1PersistenceSettings extends AttemptSettings {
   /** Milliseconds after which a commit counts as lost. D1 itself gives up on a batch after 30 s. */
   readonly commitTimeoutMs: number;
+  /** See `GatheredReads`. Without it each read is a round trip of its own. */
+  readonly keepAlive?: (work: Promise<unknown>) => void;
 }
 
 export const DEFAULT_D1_SETTINGS: D1PersistenceSettings = {
@@ -69,6 +72,7 @@ export class D1Persistence implements Persistence, DueQueue {
   readonly #reads: ReadStatements;
   readonly #commits: CommitStatements;
   readonly #follow: D1PreparedStatement;
+  readonly #gathered: GatheredReads | null;
   #sizeBytes: number | null = null;
 
   constructor(db: D1Database, settings: Partial<D1PersistenceSettings> = {}) {
@@ -77,6 +81,9 @@ export class D1Persistence implements Persistence, DueQueue {
     this.#reads = new ReadStatements(db);
     this.#commits = new CommitStatements(db);
     this.#follow = db.prepare(FOLLOW_SQL);
+    const { timers, keepAlive } = this.#settings;
+    const send = (reads: readonly Read[]): Promise<Answer> => this.#read(reads, "latest");
+    this.#gathered = keepAlive === undefined ? null : new GatheredReads({ send, timers, keepAlive });
   }
 
   /** Size of the database in bytes after the last commit through this object, `null` before the first. */
@@ -88,13 +95,20 @@ export class D1Persistence implements Persistence, DueQueue {
     reads: R,
     at: Timestamp | "latest",
   ): Promise<{ readonly head: Head; readonly results: { readonly [I in keyof R]: ReadResult<R[I]> } }> {
+    const { head, results } = await (at === "latest" && this.#gathered !== null
+      ? this.#gathered.read(reads)
+      : this.#read(reads, at));
+    // One result per read, of the kind asked: `decodeReads` builds them in the order of `reads`.
+    return { head, results: results as unknown as { readonly [I in keyof R]: ReadResult<R[I]> } };
+  }
+
+  async #read(reads: readonly Read[], at: Timestamp | "latest"): Promise<Answer> {
     const answers = await this.#batch<PackedRow>(this.#reads.bind(reads, at === "latest" ? NO_BOUND : at));
     const head = decodeHead(answers);
     if (at !== "latest") assertReadable(head, at);
     const { results, overflowed } = decodeReads(reads, answers);
     if (overflowed.length > 0) await this.#fetchOverflowed(overflowed, at === "latest" ? head.ts : at);
-    // One result per read, of the kind asked: `decodeReads` builds them in the order of `reads`.
-    return { head, results: results as unknown as { readonly [I in keyof R]: ReadResult<R[I]> } };
+    return { head, results };
   }
 
   async #fetchOverflowed(overflowed: readonly OverflowedDocument[], at: Timestamp): Promise<void> {

@@ -21,10 +21,10 @@ export interface ReadMemoryParts {
 }
 
 /**
- * A look waits a millisecond for each question that shared the last one, at most this many: it costs the database as
- * much as a small query. Nobody who is alone waits.
+ * How long a look waits for more questions when the last one, or itself, is shared: it costs as much as a small query.
+ * Nobody who is alone waits. Longer waits gather little more and leave the processor idle (`bench/RESULTS.md`).
  */
-const GATHER_MS = 5;
+const GATHER_MS = 1;
 
 /** Least time between looks that nobody waits for. */
 const CATCH_UP_MS = 25;
@@ -138,8 +138,7 @@ export class ReadMemory {
     const left = before === null ? 0 : STALLED_MS - (clock.now() - before.since);
     if (before !== null && left > 0) {
       await within(before, left);
-      const shared = Math.max(before.questions, look.questions);
-      if (shared > 1) await pause(Math.min(shared, GATHER_MS));
+      if (before.questions > 1 || look.questions > 1) await pause(GATHER_MS);
     }
     if (this.#next === look) this.#next = null;
     const known = log.head;
