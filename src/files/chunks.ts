@@ -8,17 +8,20 @@ const MIN_CHUNK_BYTES = CHUNK_BYTES / 2;
 
 /**
  * The bytes of a stream from outside, in chunks that share one buffer: each is valid until the next is asked for.
- * `idleMs`: a sender that does not fill a chunk in this time is given up.
+ * `idleMs`: a sender that does not fill a chunk in this time is given up. `size`: of all of it, when that is known. What
+ * is short comes as one chunk, in a buffer of its size.
  */
 export async function* chunksOf(
   stream: ReadableStream<Uint8Array>,
   idleMs: number,
+  size: number | null = null,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   const reader: ByteReader = stream.getReader({ mode: "byob" });
-  let buffer = new ArrayBuffer(CHUNK_BYTES);
+  const short = size !== null && size > 0 && size <= MIN_CHUNK_BYTES;
+  let buffer = new ArrayBuffer(short ? size : CHUNK_BYTES);
   try {
     for (;;) {
-      const reading = reader.read(new Uint8Array(buffer), { min: MIN_CHUNK_BYTES }).catch(brokenOff);
+      const reading = reader.read(new Uint8Array(buffer), { min: short ? size : MIN_CHUNK_BYTES }).catch(brokenOff);
       const { done, value } = await within(idleMs, reading);
       if (value !== undefined && value.length > 0) {
         yield value;

@@ -47,7 +47,7 @@ export class Uploads {
     const startedAt = clock.now();
     // The hex of 16 bytes is an internal id.
     const ref: FileRef = { component, id: toHex(allocateInternalId(random, clock)) as InternalId };
-    const body = bytes === null ? { bytes: [], size: 0 } : { bytes: chunksOf(bytes, idleMs), size };
+    const body = bytes === null ? { bytes: [], size: 0 } : { bytes: chunksOf(bytes, idleMs, size), size };
     const stored = await store.put(ref, { ...body, sha256 });
     return this.#record({ ...stored, ref, contentType }, startedAt);
   }

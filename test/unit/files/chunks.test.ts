@@ -42,6 +42,20 @@ test("FILE7 FILE9 chunks are large, and none is taken before the one before it i
   expect(count).toBeLessThanOrEqual(size / (128 * KIB));
 });
 
+test("FILE9 what is short comes as one chunk of its size, and more than was announced is told of", async () => {
+  for (const [announced, lengths] of [
+    [96 * KIB, [96 * KIB]],
+    [64 * KIB, [64 * KIB, 32 * KIB]],
+  ] as const) {
+    const seen: number[] = [];
+    for await (const chunk of chunksOf(source(3).stream, 60_000, announced)) {
+      expect(chunk.buffer.byteLength).toBe(announced);
+      seen.push(chunk.length);
+    }
+    expect(seen).toEqual(lengths);
+  }
+});
+
 test("FILE9 who stops listening stops the sender", async () => {
   const { state, stream } = source(1000);
   for await (const chunk of chunksOf(stream, 60_000)) {
