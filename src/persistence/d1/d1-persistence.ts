@@ -65,7 +65,10 @@ interface LogRow {
   readonly transactions: string;
 }
 
-/** The database in D1. One round trip per read and per commit; a second one only for documents beyond 1.9 MB. */
+/**
+ * The database in D1. One round trip per read, perhaps shared, and per commit; a second one only for documents beyond
+ * 1.9 MB.
+ */
 export class D1Persistence implements Persistence, DueQueue {
   readonly #db: D1Database;
   readonly #settings: D1PersistenceSettings;

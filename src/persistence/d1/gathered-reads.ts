@@ -29,9 +29,10 @@ interface Gathering {
   readonly reads: Read[];
   rows: number;
   questions: number;
-  /** `null`: it failed, or never ends. */
+  /** `null`: it failed, or never ends, for more than one question. */
   readonly done: Promise<Answer | null>;
   readonly settle: (answer: Answer | null) => void;
+  readonly fail: (error: unknown) => void;
 }
 
 /**
@@ -77,8 +78,8 @@ export class GatheredReads {
       if (open.questions === 2) this.#giveUpLater(open);
       return open;
     }
-    const { promise, resolve } = Promise.withResolvers<Answer | null>();
-    const gathering: Gathering = { reads: [], rows, questions: 1, done: promise, settle: resolve };
+    const { promise, resolve, reject } = Promise.withResolvers<Answer | null>();
+    const gathering: Gathering = { reads: [], rows, questions: 1, done: promise, settle: resolve, fail: reject };
     this.#next = gathering;
     this.#parts.keepAlive(this.#lead(gathering));
     return gathering;
@@ -89,9 +90,10 @@ export class GatheredReads {
     if (this.#next === gathering) this.#next = null;
     try {
       gathering.settle(await this.#track(this.#parts.send(gathering.reads)));
-    } catch {
-      // Everybody asks alone, and hears what is wrong.
-      gathering.settle(null);
+    } catch (error) {
+      // Those who shared it ask alone: it may have failed for what only one of them wanted.
+      if (gathering.questions > 1) gathering.settle(null);
+      else gathering.fail(error);
     }
   }
 
@@ -114,9 +116,13 @@ export class GatheredReads {
     cancel();
   }
 
-  #giveUpLater({ done, settle }: Gathering): void {
-    const cancel = this.#parts.timers.after(STALLED_MS, () => settle(null));
-    void done.then(cancel);
+  #giveUpLater(gathering: Gathering): void {
+    const cancel = this.#parts.timers.after(STALLED_MS, () => {
+      // Its request may have gone before it was sent: nobody joins it any more.
+      if (this.#next === gathering) this.#next = null;
+      gathering.settle(null);
+    });
+    void gathering.done.then(cancel);
   }
 }
 

@@ -8,15 +8,6 @@ import { runWithin } from "./running.ts";
  */
 const IDLE_WAITS = [0, 1, 2, 4, 8, 16, 32, 64, 128, 256];
 
-/** Long enough for what one answer sets off to reach its next syscalls. What comes later is only another batch. */
-const SYSCALL_HOPS = 16;
-
-/**
- * After an action's handler has settled, for rejections that nobody handles. What is still running then may as well be
- * waiting for something outside, which an action doesn't wait for either.
- */
-const ACTION_HOPS = 32;
-
 export type Settled<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: unknown };
 
 /**
@@ -39,8 +30,8 @@ export async function drive<T>(call: Call, body: () => Promise<T>): Promise<Sett
   let idle = 0;
   for (;;) {
     // oxlint-disable-next-line no-await-in-loop -- a run loop
-    await quiescent(call.ordered === undefined ? ACTION_HOPS : SYSCALL_HOPS);
-    if (call.ordered?.pending === false) await drained();
+    if (call.ordered !== undefined) await quiescent();
+    if (call.ordered?.pending !== true) await drained();
     call.stopUserTime();
     if (call.stop !== undefined) return undefined;
     const state = outcome as Settled<T> | undefined;

@@ -72,6 +72,14 @@ describe("rejections nobody handles", () => {
     expect(action.error?.message).toBe("stray in action");
   });
 
+  test.each([0, 1, 10, 20])(
+    "ISO26 of an action count when %i microtasks passed since it settled",
+    async (microtasks) => {
+      const { error } = await isolate.run("action", "failures:strayAfterSettling", { microtasks });
+      expect(error?.message).toBe("stray after settling");
+    },
+  );
+
   test("ISO26 of a syscall count as well", async () => {
     const { error } = await isolate.run("query", "failures:straySyscall");
     expect(error?.message).toBe("get failed");

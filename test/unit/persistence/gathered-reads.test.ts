@@ -16,9 +16,13 @@ function point(id: string): Read {
 /** A database that answers when it is told to, each document by its id. */
 function world() {
   const timers = new ManualTimers();
+  /** One that went away waits for nothing any more. */
+  const requests = { goAway: false };
   const trips: { ids: string[]; answer: () => void; fail: (error: Error) => void }[] = [];
   const gathered = new GatheredReads({
-    timers,
+    timers: {
+      after: (ms, run) => (requests.goAway && ms === GATHER_MS ? () => {} : timers.after(ms, run)),
+    },
     keepAlive: () => {},
     send: (reads) => {
       const { promise, resolve, reject } = Promise.withResolvers<Answer>();
@@ -45,7 +49,7 @@ function world() {
     if (found === undefined) throw new Error(`there are ${trips.length} round trips`);
     return found;
   };
-  return { timers, trips, ask, trip };
+  return { timers, requests, trips, ask, trip };
 }
 
 test("PST80 questions that come while a round trip is under way share the next one, each with its own results", async () => {
@@ -89,6 +93,16 @@ test("PST82 a shared round trip that fails is repeated by each of those who shar
   await expect(others[1]).rejects.toThrow("this one's own");
 });
 
+test("PST82 a round trip that nobody shared fails as it failed, and is not repeated", async () => {
+  const { ask, trip, trips } = world();
+  void ask("a");
+  const other = ask("b");
+  (await trip(0)).answer();
+  (await trip(1)).fail(new Error("overloaded"));
+  await expect(other).rejects.toThrow("overloaded");
+  expect(trips).toHaveLength(2);
+});
+
 test("PST83 who shares a round trip that never ends asks alone after a while", async () => {
   const { ask, trip, timers } = world();
   void ask("a");
@@ -99,6 +113,22 @@ test("PST83 who shares a round trip that never ends asks alone after a while", a
   (await trip(2)).answer();
   (await trip(3)).answer();
   expect(await Promise.all(others)).toEqual(["2: b", "3: c"]);
+});
+
+test("PST83 nobody joins a round trip whose request went away before it was sent", async () => {
+  const { ask, trip, timers, requests } = world();
+  requests.goAway = true;
+  void ask("a");
+  const lost = [ask("b"), ask("c")];
+  timers.advance(STALLED_MS);
+  for (const i of [1, 2]) (await trip(i)).answer();
+  expect(await Promise.all(lost)).toEqual(["1: b", "2: c"]);
+  requests.goAway = false;
+  const others = [ask("d"), ask("e")];
+  timers.advance(GATHER_MS);
+  expect((await trip(3)).ids).toEqual(["d", "e"]);
+  (await trip(3)).answer();
+  expect(await Promise.all(others)).toEqual(["3: d", "3: e"]);
 });
 
 test("PST84 a round trip holds so many rows, and what wants more goes alone at once", async () => {
