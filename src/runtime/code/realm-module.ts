@@ -4,6 +4,7 @@ import type { Program as EsProgram } from "estree";
 import type { ModuleSharing } from "../isolate/shared-modules.ts";
 import { moduleSharing } from "./module-sharing.ts";
 import { isTree, nameOf, type Tree, tree, trees } from "./syntax-tree.ts";
+import { wasmLiteral } from "./wasm-literals.ts";
 
 /**
  * Every call evaluates the modules of its app afresh (`abi.md` §5.2): module state never passes from one call to the
@@ -26,7 +27,7 @@ export interface Edit {
 }
 
 /** Part of the key under which rewritten bundles are stored: changes with everything below. */
-export const REALM_FORMAT = 3;
+export const REALM_FORMAT = 4;
 
 /** `key` is the module's in the isolate's table, `"app/dir/messages.js"`. Throws `SyntaxError`. */
 export function realmModule(key: string, source: string): RealmModule {
@@ -70,7 +71,7 @@ function apply(source: string, edits: readonly Edit[]): string {
 
 /** Convex has none (`abi.md` §5.2): the module can be imported by nobody. In the platform's words for it. */
 const TOP_LEVEL_AWAIT =
-  "export const shared=false,external=[],sharing=null;" +
+  "export const shared=false,external=[],sharing=null,wasm=()=>[];" +
   'export default function*(){throw new Error("Top-level await in module is unsettled.")}';
 
 const FUNCTIONS: ReadonlySet<string> = new Set([
@@ -97,6 +98,7 @@ class Rewriting {
   readonly #statements = new Set<number>();
   /** Identifiers that go away with their statement. */
   readonly #removed = new Set<unknown>();
+  readonly #wasm = new Set<string>();
   #awaits = false;
 
   constructor(key: string, source: string) {
@@ -137,6 +139,8 @@ class Rewriting {
 
   /** What has to be known of a node when a reference below it is rewritten, and the expressions only modules have. */
   #visit(node: Tree, insideFunction: boolean): void {
+    const wasm = wasmLiteral(node);
+    if (wasm !== undefined) this.#wasm.add(wasm);
     switch (node.type) {
       case "AwaitExpression":
         this.#awaits ||= !insideFunction;
@@ -265,6 +269,7 @@ class Rewriting {
     const stars = this.#stars.map((from) => `${realm}.star(${from});`);
     const external = [...this.#imports.keys()].filter((specifier) => !isRelative(specifier));
     const text =
+      `export const wasm=()=>${JSON.stringify([...this.#wasm])};` +
       `export const shared=${String(shared)},external=${JSON.stringify(external)},sharing=${JSON.stringify(sharing)};` +
       `export default function*(${realm}){${realm}.exports({__proto__:null${getters.map((g) => `,${g}`).join("")}});` +
       imports.join("") +

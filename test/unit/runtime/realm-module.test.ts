@@ -195,6 +195,19 @@ test("REALM4 code that can only be made at start-up and the stateless package ar
   expect(shared("export function g(WebAssembly) { return WebAssembly; }")).toBe(false);
 });
 
+test.each([
+  ["base64", 'export const f = () => decode("AGFzbQEAAAABBAFgAAA=");', ["AGFzbQEAAAABBAFgAAA="]],
+  ["a data URL", 'let x = "data:application/wasm;base64,AGFzbQEAAAAA";', ["AGFzbQEAAAAA"]],
+  ["base64 over several lines", "let x = `\nAGFzbQEA\nAAAA\n`;", []],
+  ["base64 in a template", "let x = `AGFzbQEAAAAA\nAAAA`;", ["AGFzbQEAAAAAAAAA"]],
+  ["bytes", "let x = Uint8Array.from([0, 97, 115, 109, 1, 0, 0, 0, 255]);", ["AGFzbQEAAAD/"]],
+  ["bytes that are not known yet", "let x = [0, 97, 115, 109, 1, 0, 0, 0, n];", []],
+  ["the same twice", 'let x = ["AGFzbQEAAAAA", "AGFzbQEAAAAA"];', ["AGFzbQEAAAAA"]],
+  ["other text and numbers", 'let x = ["AGFzbQEA and more", "AGFz", [0, 97, 115], [,]];', []],
+])("REALM7 WebAssembly spelled out as %s", (_what, source, expected) => {
+  expect(realmModule("app/a.js", source).code).toContain(`const wasm=()=>${JSON.stringify(expected)};`);
+});
+
 test("REALM5 a top-level await can't be imported, one inside a function can", () => {
   const code = (source: string): string => realmModule("app/a.js", source).code;
   expect(code("await 1;")).toContain("Top-level await");
