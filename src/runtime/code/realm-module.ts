@@ -38,25 +38,35 @@ export function realmModule(key: string, source: string): RealmModule {
   return { code: apply(source, edits), edits };
 }
 
-/** Column in the source of a position in the rewritten module, both from 0. The line is the same. */
-export function originalColumn(source: string, edits: readonly Edit[], line: number, column: number): number {
-  const begin = lineStart(source, line);
-  let shift = 0;
+/** What an edit did to a line it begins in: columns of the source it took away and columns that stand there instead. */
+export type LineEdit = readonly [line: number, column: number, taken: number, put: number];
+
+/** Sorted, lines from 1 and columns from 0. */
+export function lineEdits(source: string, edits: readonly Edit[]): LineEdit[] {
+  const result: LineEdit[] = [];
+  let line = 1;
+  let begin = 0;
   for (const { start, end, text } of edits) {
-    if (start < begin) continue;
-    const at = start - begin + shift;
-    if (source.slice(begin, start).includes("\n") || column < at) break;
-    const length = text.length - (text.lastIndexOf("\n") + 1);
-    if (column < at + length) return start - begin;
-    shift += length - (end - start);
+    for (let at = source.indexOf("\n", begin); at !== -1 && at < start; at = source.indexOf("\n", begin)) {
+      line++;
+      begin = at + 1;
+    }
+    result.push([line, start - begin, end - start, text.length - (text.lastIndexOf("\n") + 1)]);
   }
-  return Math.max(0, column - shift);
+  return result;
 }
 
-function lineStart(source: string, line: number): number {
-  let at = 0;
-  for (let n = 1; n < line; n++) at = source.indexOf("\n", at) + 1;
-  return at;
+/** Column in the source of a position in the rewritten module, both from 0. The line is the same. */
+export function originalColumn(edits: readonly LineEdit[], line: number, column: number): number {
+  let shift = 0;
+  for (const [edited, from, taken, put] of edits) {
+    if (edited < line) continue;
+    const at = from + shift;
+    if (edited > line || column < at) break;
+    if (column < at + put) return from;
+    shift += put - taken;
+  }
+  return Math.max(0, column - shift);
 }
 
 function apply(source: string, edits: readonly Edit[]): string {
