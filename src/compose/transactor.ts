@@ -6,6 +6,7 @@ import { fileWork } from "../runtime/files/system-work.ts";
 import { MutationExecutor } from "../runtime/functions/mutation-executor.ts";
 import { limitNotes } from "../protocol/settings.ts";
 import { SCHEDULER_WORK } from "../scheduler/system-work.ts";
+import { SYSTEM_MUTATIONS } from "../system/document-mutations.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
 import { CommitPublisher } from "../transactor/commit-publisher.ts";
 import { TIMERS, type TransactorComposition, TransactorObject } from "../transactor/transactor.ts";
@@ -26,11 +27,12 @@ export class Transactor extends TransactorObject<Bindings> {
     const scheduler = schedulerClient(bindings);
     const self = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME));
     const ports = deployPorts(core, bindings.LOADER, self, { onFlip: () => {}, startBackground: () => {} });
-    const executor = new MutationExecutor(runtime, loader, {
+    const backendsOwn = {
       ...SCHEDULER_WORK,
       // An upload has half the time, so that none is recorded while its bytes are being swept away.
       mutations: { ...SCHEDULER_WORK.mutations, ...fileWork(settings.fileOrphanMs / 2), ...TRANSFER_WORK },
-    });
+    };
+    const executor = new MutationExecutor(runtime, loader, backendsOwn, SYSTEM_MUTATIONS);
     const work = new BackgroundIndexWork(ports);
     const publisher = new CommitPublisher({
       shards: settings.syncShards,

@@ -1,4 +1,5 @@
-import { v } from "convex/values";
+import { type Infer, v } from "convex/values";
+import type { PaginationOptions } from "../engine/pagination.ts";
 
 /** `paginationOpts` as clients send them. */
 export const paginationOpts = v.object({
@@ -9,3 +10,13 @@ export const paginationOpts = v.object({
   maximumRowsRead: v.optional(v.number()),
   maximumBytesRead: v.optional(v.number()),
 });
+
+export function pageOptions(options: Infer<typeof paginationOpts>): PaginationOptions {
+  return {
+    cursor: options.cursor,
+    endCursor: options.endCursor ?? null,
+    pageSize: Math.floor(options.numItems),
+    maximumRowsRead: options.maximumRowsRead ?? null,
+    maximumBytesRead: options.maximumBytesRead ?? null,
+  };
+}

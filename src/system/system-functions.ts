@@ -31,7 +31,9 @@ import { paginatedScheduledJobs } from "./scheduled-jobs.ts";
 import { getSchemas } from "./schemas.ts";
 import type { SystemContext, SystemQuery } from "./system-query.ts";
 import { tableData } from "./table-data.ts";
-import { tableSize } from "./table-size.ts";
+import { listById, listTableScan, paginatedTableDocuments } from "./table-documents.ts";
+import { tableMapping } from "./table-mapping.ts";
+import { sizeOfAllTables, tableSize } from "./table-size.ts";
 import { tableShapes } from "./table-shapes.ts";
 import { tables } from "./tables.ts";
 
@@ -51,6 +53,13 @@ export const SYSTEM_QUERIES: ReadonlyMap<string, SystemQuery> = new Map([
   ["_system/frontend/components:list", listComponents],
   ["_system/frontend/deploymentState:deploymentState", deploymentState],
   ["_system/frontend/getSchemas", getSchemas],
+  ["_system/frontend/getTableMapping", tableMapping],
+  ["_system/frontend/tableSize", tableSize],
+  ["_system/frontend/tableSize:sizeOfAllTables", sizeOfAllTables],
+  ["_system/frontend/listTableScan", listTableScan],
+  ["_system/frontend/paginatedTableDocuments", paginatedTableDocuments],
+  ["_system/frontend/listById", listById],
+  ["_system/frontend/listEnvironmentVariables", listVariables],
   ["_system/frontend/listCronJobs", listCronJobs],
   ["_system/frontend/listCronJobRuns", listCronJobRuns],
   ["_system/frontend/paginatedScheduledJobs", paginatedScheduledJobs],
@@ -67,7 +76,7 @@ export interface SystemParts {
 /** Each round loads a newer catalog. */
 const MAX_ROUNDS = 10;
 
-/** Functions of the backend itself, by which the CLI and the dashboard look at a deployment. They only read. */
+/** Functions of the backend itself, by which the CLI and the dashboard look at a deployment. They only read; those that write are `SYSTEM_MUTATIONS`. */
 export class SystemFunctions {
   readonly #parts: SystemParts;
 

@@ -1,16 +1,18 @@
 import { checkPaginationOptions, type Page, type PaginationOptions, readPage } from "../engine/pagination.ts";
 import { type Order, parseQuery } from "../engine/query/definition.ts";
 import type { QueryRun } from "../engine/query/query-run.ts";
-import type { SystemContext } from "./system-query.ts";
+import type { JsonValue } from "../shared/json.ts";
+import type { SystemMutationContext } from "../runtime/functions/system-mutation.ts";
 
 /** One page of a table by creation time. Of a component's table too, which functions can't paginate. */
 export async function readTablePage(
-  { transaction, component }: SystemContext,
+  { transaction, component }: Pick<SystemMutationContext, "transaction" | "component">,
   table: string,
   order: Order,
   options: PaginationOptions,
+  operators: readonly JsonValue[] = [],
 ): Promise<Page> {
-  const query = parseQuery({ source: { type: "FullTableScan", tableName: table, order }, operators: [] });
+  const query = parseQuery({ source: { type: "FullTableScan", tableName: table, order }, operators: [...operators] });
   checkPaginationOptions(options);
   const resolved = await transaction.resolve(component, query.source);
   const runs: QueryRun[] = [];
@@ -28,4 +30,9 @@ export async function readTablePage(
   } finally {
     for (const run of runs) transaction.finish(run);
   }
+}
+
+/** As queries answer it. */
+export function pageText({ page, ...rest }: Page): string {
+  return `{"page":[${page.join(",")}],${JSON.stringify(rest).slice(1)}`;
 }

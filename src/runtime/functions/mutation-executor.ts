@@ -1,6 +1,7 @@
 import type { TransactionEffects } from "../../engine/commit/effects.ts";
 import type { TransactionBegin } from "../../engine/commit/mutation-runner.ts";
 import { StartTimes } from "../../engine/creation-time.ts";
+import { FunctionScope } from "../../engine/function-scope.ts";
 import { Transaction } from "../../engine/transaction.ts";
 import type { IndexKey } from "../../engine/names.ts";
 import type { FunctionOutcome, MutationCall } from "../../protocol/execution.ts";
@@ -19,6 +20,7 @@ import type { RuntimeEnvironment } from "./environment.ts";
 import { Execution, usageOf } from "./execution.ts";
 import { failureOf, FunctionError } from "./failure.ts";
 import { resolveFunction } from "./resolve.ts";
+import { findSystemMutation, runSystemMutation, type SystemMutationFunctions } from "./system-mutation.ts";
 import { withWarnings } from "./warnings.ts";
 
 /** Runs a mutation's user code once, inside the transaction that the Transactor began. Commits nothing. */
@@ -26,12 +28,19 @@ export class MutationExecutor {
   readonly #runtime: RuntimeEnvironment;
   readonly #deployments: DeploymentLoader;
   readonly #work: SystemWork;
+  readonly #systemFunctions: SystemMutationFunctions;
   readonly #startTimes = new StartTimes();
 
-  constructor(runtime: RuntimeEnvironment, deployments: DeploymentLoader, work: SystemWork = NO_SYSTEM_WORK) {
+  constructor(
+    runtime: RuntimeEnvironment,
+    deployments: DeploymentLoader,
+    work: SystemWork = NO_SYSTEM_WORK,
+    systemFunctions: SystemMutationFunctions = new Map(),
+  ) {
     this.#runtime = runtime;
     this.#deployments = deployments;
     this.#work = work;
+    this.#systemFunctions = systemFunctions;
   }
 
   async execute(
@@ -50,6 +59,15 @@ export class MutationExecutor {
     const now = runtime.clock.now();
     const transaction = this.#begin(begin, deployment, now);
     const effects = (): TransactionEffects => ({ readSet: transaction.readSet(), writeSet: transaction.writeSet() });
+    const ofSystem = findSystemMutation(this.#systemFunctions, call);
+    if (ofSystem !== null) {
+      const { component } = call.path;
+      const database = new FunctionScope(transaction, component);
+      const context = { identity: call.identity, transaction, database, deployment, component };
+      const outcome = await this.#outcome(() => runSystemMutation(ofSystem, call, context, runtime.limits));
+      // Like the queries of the system, it does not appear in the function log.
+      return { outcome, effects: effects() };
+    }
     const run = (): Promise<FunctionOutcome> =>
       this.#outcome(async () => {
         refuseWhilePaused(deployment.catalog.values);

@@ -10,6 +10,7 @@ import type { Timestamp } from "../../../src/engine/timestamp.ts";
 import { MemoryPersistence } from "../../../src/persistence/memory.ts";
 import type { Deployment } from "../../../src/runtime/code/deployments.ts";
 import { SYSTEM_QUERIES, SystemFunctions } from "../../../src/system/system-functions.ts";
+import { encodeDocumentId } from "../../../src/values/document-id.ts";
 import { parseFunctionPath } from "../../../src/values/function-path.ts";
 
 const MESSAGES: TableRow = { id: 1 as TableId, component: "", name: "messages", number: 1 as TableNumber };
@@ -78,6 +79,8 @@ async function world() {
   return { run, commit, counts };
 }
 
+const id = "0123456789ABCDEF0123456789ABCDEF";
+
 const PAGE = { paginationOpts: { cursor: null, numItems: 10 } };
 const ARGUMENTS: Readonly<Record<string, unknown>> = {
   "_system/cli/tables": PAGE,
@@ -86,11 +89,13 @@ const ARGUMENTS: Readonly<Record<string, unknown>> = {
   "_system/cli/queryTable": { tableName: "messages" },
   "_system/cli/queryEnvironmentVariables:get": { name: "A" },
   "_system/cli/queryImport": { importId: "x" },
+  "_system/frontend/listById": { ids: [{ id: encodeDocumentId(1, id), tableName: "messages" }] },
+  "_system/frontend/listTableScan": { table: "messages", limit: 10 },
+  "_system/frontend/paginatedTableDocuments": { table: "messages", filters: null, ...PAGE },
+  "_system/frontend/tableSize": { tableName: "messages" },
   "_system/frontend/listCronJobRuns": { cronId: "x" },
   "_system/frontend/paginatedScheduledJobs": PAGE,
 };
-
-const id = "0123456789ABCDEF0123456789ABCDEF";
 
 /** What the commit log says of each kind of change. */
 const CHANGES: Readonly<Record<string, LoggedTransaction["keys"]>> = {
@@ -128,6 +133,13 @@ const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
   "_system/frontend/components:list": ["code"],
   "_system/frontend/deploymentState:deploymentState": ["pause"],
   "_system/frontend/getSchemas": ["code"],
+  "_system/frontend/getTableMapping": ["table"],
+  "_system/frontend/listById": ["document"],
+  "_system/frontend/listEnvironmentVariables": ["variable"],
+  "_system/frontend/listTableScan": ["document"],
+  "_system/frontend/paginatedTableDocuments": ["document"],
+  "_system/frontend/tableSize": ["document"],
+  "_system/frontend/tableSize:sizeOfAllTables": ["table", "document"],
   // Of tables of their own, which do not exist here.
   "_system/frontend/listCronJobs": [],
   "_system/frontend/listCronJobRuns": [],
