@@ -78,7 +78,7 @@ describe.each([...SYSTEM_QUERIES.keys()])("%s", (path) => {
   });
 
   test("SYS1 does not exist for anybody else, in a batch and at a timestamp neither", async () => {
-    const missing = `Could not find public function for '${path}'.`;
+    const missing = `Could not find public function for '${path}'. Did you forget to run \`npx convex dev\`?`;
     const [query, mutation] = [await run("query", path, args, null), await run("mutation", path, args, null)];
     for (const { status, value, errorMessage } of [query, mutation]) {
       expect({ status, value }).toEqual({ status: "error", value: undefined });
