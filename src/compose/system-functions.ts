@@ -10,6 +10,7 @@ export function composeSystem(core: Core, deployments: CurrentDeployment): Syste
     persistence,
     runtime,
     cloudUrl: identity.cloudUrl,
+    siteUrl: identity.siteUrl,
     variables: (values) => openVariables(values, cipher),
   });
 }

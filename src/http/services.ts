@@ -67,8 +67,8 @@ export interface TestFunctionService {
 }
 
 export interface ShapeService {
-  /** JSON text by table name: what the documents of the app's tables look like. */
-  shapes(identity: Identity): Promise<FunctionOutcome>;
+  /** JSON text by table name: what the documents of the component's tables look like. */
+  shapes(identity: Identity, component: string): Promise<FunctionOutcome>;
 }
 
 export interface EnvironmentService {

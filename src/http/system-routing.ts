@@ -1,13 +1,15 @@
+import { requireWriteAccess } from "../auth/authorization.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
 import type { FunctionCall, FunctionOutcome, MutationCall } from "../protocol/execution.ts";
 import { isPrivileged } from "../protocol/identity.ts";
 import type { SystemFunctions } from "../system/system-functions.ts";
-import { moduleRole } from "../values/function-path.ts";
+import { SYSTEM_MUTATIONS } from "../system/system-mutations.ts";
+import { displayPath, moduleRole } from "../values/function-path.ts";
 import type { AnyOutcome, FunctionService } from "./services.ts";
 
 /**
- * Answers admins' calls of `_system/` paths itself. For everybody else, and for mutations and actions, such a function
- * does not exist, which the functions of the app say in their own words.
+ * Answers admins' queries of `_system/` paths itself; the Transactor does so for mutations. For everybody else, and for
+ * actions, such a function does not exist, which the functions of the app say in their own words.
  */
 export class SystemRouting implements FunctionService {
   readonly #inner: FunctionService;
@@ -31,6 +33,10 @@ export class SystemRouting implements FunctionService {
   }
 
   async runAny(call: FunctionCall): Promise<AnyOutcome> {
+    if (isSystem(call) && isPrivileged(call.identity) && SYSTEM_MUTATIONS.has(displayPath(call.path))) {
+      requireWriteAccess(call.identity);
+      return { udfType: "Mutation", outcome: await this.runMutation({ ...call, v: 1, idempotency: null }) };
+    }
     const outcome = await this.#runSystem(call);
     return outcome === null ? this.#inner.runAny(call) : { udfType: "Query", outcome };
   }

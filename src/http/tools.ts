@@ -11,7 +11,7 @@ import type { HttpServices } from "./services.ts";
 export function toolRoutes(services: HttpServices): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   app.get("/shapes2", async (c) => {
-    const outcome = await services.shapes.shapes(await adminOf(c, services));
+    const outcome = await services.shapes.shapes(await adminOf(c, services), c.req.query("component") ?? "");
     if (!outcome.ok) throw badRequest("ShapesUnavailable", outcome.error.message);
     return c.body(outcome.value, 200, { "Content-Type": "application/json" });
   });

@@ -1,6 +1,8 @@
 import { catalogValuePrefix } from "../engine/commit/catalog-changes.ts";
+import { prefixInterval } from "../engine/index-key.ts";
 import { EVERYTHING } from "../engine/interval.ts";
 import { TABLE_NAMES } from "../engine/read-set.ts";
+import { toHex } from "../shared/bytes.ts";
 import { LAST_IMPORT } from "../transfer/staged-tables.ts";
 import type { SystemContext } from "./system-query.ts";
 
@@ -15,6 +17,11 @@ export function dependOnApp(context: SystemContext): void {
 /** Which table has a name: an import puts another one in its place. */
 export function dependOnImports(context: SystemContext): void {
   context.dependOn(CATALOG, catalogValuePrefix(LAST_IMPORT));
+}
+
+/** Every index, in whatever state. */
+export function dependOnIndexes(context: SystemContext): void {
+  context.dependOn(CATALOG, prefixInterval(toHex(new TextEncoder().encode("index:"))));
 }
 
 export function dependOnVariables(context: SystemContext): void {

@@ -1,4 +1,5 @@
-import { v } from "convex/values";
+import { type Infer, v } from "convex/values";
+import type { PaginationOptions } from "../engine/pagination.ts";
 
 /** `paginationOpts` as clients send them. */
 export const paginationOpts = v.object({
@@ -9,3 +10,17 @@ export const paginationOpts = v.object({
   maximumRowsRead: v.optional(v.number()),
   maximumBytesRead: v.optional(v.number()),
 });
+
+/** `caps`: for clients that state none. */
+export function pageOptions(
+  options: Infer<typeof paginationOpts>,
+  caps: { readonly rows: number | null; readonly bytes: number | null } = { rows: null, bytes: null },
+): PaginationOptions {
+  return {
+    cursor: options.cursor,
+    endCursor: options.endCursor ?? null,
+    pageSize: Math.floor(options.numItems),
+    maximumRowsRead: options.maximumRowsRead ?? caps.rows,
+    maximumBytesRead: options.maximumBytesRead ?? caps.bytes,
+  };
+}

@@ -2,7 +2,7 @@ import { convexToJson, type Value, v } from "convex/values";
 import { SCHEDULED_FUNCTIONS } from "../engine/due-queue.ts";
 import { isUnfinished, stateKind } from "../runtime/scheduling/scheduled-function.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../shared/json.ts";
-import { paginationOpts } from "./pagination-options.ts";
+import { pageOptions, paginationOpts } from "./pagination-options.ts";
 import { adminQuery } from "./system-query.ts";
 import { readTablePage } from "./table-page.ts";
 
@@ -13,13 +13,7 @@ import { readTablePage } from "./table-page.ts";
 export const paginatedScheduledJobs = adminQuery(
   { paginationOpts, udfPath: v.optional(v.string()) },
   async (context, { paginationOpts: options, udfPath }) => {
-    const { page, ...rest } = await readTablePage(context, SCHEDULED_FUNCTIONS, "asc", {
-      cursor: options.cursor,
-      endCursor: options.endCursor ?? null,
-      pageSize: Math.floor(options.numItems),
-      maximumRowsRead: options.maximumRowsRead ?? null,
-      maximumBytesRead: options.maximumBytesRead ?? null,
-    });
+    const { page, ...rest } = await readTablePage(context, SCHEDULED_FUNCTIONS, "asc", pageOptions(options));
     const jobs = page
       .map((json): JsonValue => JSON.parse(json))
       .filter(isJsonObject)

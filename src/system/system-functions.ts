@@ -18,49 +18,17 @@ import { PinnedSnapshot } from "../runtime/functions/snapshot.ts";
 import { CodedError } from "../shared/coded-error.ts";
 import type { JsonValue } from "../shared/json.ts";
 import { displayPath } from "../values/function-path.ts";
-import { apiSpec } from "./api-spec.ts";
-import { cloudUrl } from "./cloud-url.ts";
-import { listComponents } from "./components.ts";
-import { listCronJobRuns, listCronJobs } from "./cron-jobs.ts";
-import { getVariable, listVariables } from "./environment-variables.ts";
-import { deploymentState } from "./deployment-state.ts";
-import { latestExport } from "./exports.ts";
-import { getImport, listImports } from "./imports.ts";
-import { queryTable } from "./query-table.ts";
-import { paginatedScheduledJobs } from "./scheduled-jobs.ts";
-import { getSchemas } from "./schemas.ts";
+import { namedComponent } from "./named-component.ts";
+import { SYSTEM_QUERIES } from "./system-queries.ts";
 import type { SystemContext, SystemQuery } from "./system-query.ts";
-import { tableData } from "./table-data.ts";
-import { tableSize } from "./table-size.ts";
 import { tableShapes } from "./table-shapes.ts";
-import { tables } from "./tables.ts";
-
-/** By the path that people write; a default export goes by its module alone (`cli.md` §2.6). */
-export const SYSTEM_QUERIES: ReadonlyMap<string, SystemQuery> = new Map([
-  ["_system/cli/modules:apiSpec", apiSpec],
-  ["_system/cli/convexUrl:cloudUrl", cloudUrl],
-  ["_system/cli/tables", tables],
-  ["_system/cli/tableData", tableData],
-  ["_system/cli/tableSize", tableSize],
-  ["_system/cli/queryTable", queryTable],
-  ["_system/cli/queryEnvironmentVariables", listVariables],
-  ["_system/cli/queryEnvironmentVariables:get", getVariable],
-  ["_system/cli/queryImport", getImport],
-  ["_system/cli/queryImport:list", listImports],
-  ["_system/cli/exports:getLatest", latestExport],
-  ["_system/frontend/components:list", listComponents],
-  ["_system/frontend/deploymentState:deploymentState", deploymentState],
-  ["_system/frontend/getSchemas", getSchemas],
-  ["_system/frontend/listCronJobs", listCronJobs],
-  ["_system/frontend/listCronJobRuns", listCronJobRuns],
-  ["_system/frontend/paginatedScheduledJobs", paginatedScheduledJobs],
-]);
 
 export interface SystemParts {
   readonly deployments: CurrentDeployment;
   readonly persistence: Persistence;
-  readonly runtime: Pick<RuntimeEnvironment, "clock" | "random" | "cursors" | "limits">;
+  readonly runtime: Pick<RuntimeEnvironment, "clock" | "random" | "cursors" | "limits" | "code" | "files">;
   readonly cloudUrl: string;
+  readonly siteUrl: string;
   readonly variables: SystemContext["variables"];
 }
 
@@ -76,22 +44,23 @@ export class SystemFunctions {
   }
 
   /**
-   * Like `QueryRunner.run`: the outcome at `at` or the newest snapshot, and what it depends on. `null`: there is no
-   * such function. Whoever may not call it gets a failure. Does not appear in the function log.
+   * Like `QueryRunner.run`: the outcome at `at` or the newest snapshot, and what it depends on. `journal`: what the
+   * previous run of the same subscribed query left behind. `null`: there is no such function. Whoever may not call it gets a failure. Does not appear in the function log.
    */
   async run(
     path: FunctionPath,
     args: string,
     identity: Identity,
     at: Timestamp | null = null,
+    journal: string | null = null,
   ): Promise<QueryResult | null> {
     const query = SYSTEM_QUERIES.get(displayPath(path));
-    return query === undefined ? null : this.#runUntilConsistent(query, path, args, identity, at);
+    return query === undefined ? null : this.#runUntilConsistent(query, path, args, identity, at, journal);
   }
 
-  /** JSON text: what the documents of each of the app's tables look like (`/api/shapes2`). */
-  async shapes(identity: Identity): Promise<FunctionOutcome> {
-    const path = { component: "", module: "_system/shapes.js", function: "default" };
+  /** JSON text: what the documents of each of the component's tables look like (`/api/shapes2`). */
+  async shapes(identity: Identity, component: string): Promise<FunctionOutcome> {
+    const path = { component, module: "_system/shapes.js", function: "default" };
     return (await this.#runUntilConsistent(tableShapes, path, "[{}]", identity, null)).outcome;
   }
 
@@ -101,10 +70,11 @@ export class SystemFunctions {
     args: string,
     identity: Identity,
     at: Timestamp | null,
+    journal: string | null = null,
   ): Promise<QueryResult> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       try {
-        return await this.#runOnce(query, path, args, identity, at);
+        return await this.#runOnce(query, path, args, identity, at, journal);
       } catch (error) {
         if (!(error instanceof CatalogChangedError)) throw error;
         this.#parts.deployments.expire();
@@ -119,8 +89,9 @@ export class SystemFunctions {
     args: string,
     identity: Identity,
     at: Timestamp | null,
+    journal: string | null,
   ): Promise<QueryResult> {
-    const { deployments, persistence, runtime, cloudUrl: url, variables } = this.#parts;
+    const { deployments, persistence, runtime, cloudUrl, siteUrl, variables } = this.#parts;
     const deployment = await deployments.current();
     const { catalog } = deployment;
     const snapshot = new PinnedSnapshot(persistence, catalog.ts, at);
@@ -135,20 +106,26 @@ export class SystemFunctions {
       limits: query.unbounded ? UNBOUNDED : runtime.limits.transaction,
     });
     const dependencies = new ReadSetRecorder();
+    const paging = { previous: journal, next: null };
     const outcome = await developersFailure(async () => {
       // So that what is taken from the catalog is of the same moment as what is read.
       await snapshot.pin();
       const [checked = null]: readonly JsonValue[] = JSON.parse(
         checkArguments({ path, args: query.args }, args, catalog, runtime.limits, "refused"),
       );
+      const component = namedComponent(deployment, path.component, checked);
       return query.run(
         {
           identity,
           transaction,
-          database: new FunctionScope(transaction, path.component, null),
+          database: new FunctionScope(transaction, component, null),
           deployment,
-          component: path.component,
-          cloudUrl: url,
+          component,
+          cloudUrl,
+          siteUrl,
+          code: runtime.code,
+          files: runtime.files.addresses,
+          paging,
           variables,
           dependOn: (ref, interval) => dependencies.addRange(ref, interval),
         },
@@ -157,7 +134,7 @@ export class SystemFunctions {
     });
     const readSet = union(transaction.readSet(), dependencies);
     // Every one of them checks its caller.
-    return { outcome, readSet, ts: snapshot.snapshotTs, readsIdentity: true };
+    return { outcome: { ...outcome, journal: paging.next }, readSet, ts: snapshot.snapshotTs, readsIdentity: true };
   }
 }
 

@@ -1,16 +1,24 @@
 import type { GenericValidator, Infer, PropertyValidators } from "convex/values";
 import { v } from "convex/values";
+import type { FileAddresses } from "../engine/file-store.ts";
 import type { FunctionScope } from "../engine/function-scope.ts";
 import type { Interval } from "../engine/interval.ts";
 import type { ComponentPath } from "../engine/names.ts";
 import type { IndexRef } from "../engine/persistence.ts";
 import type { Transaction } from "../engine/transaction.ts";
 import type { Identity } from "../protocol/identity.ts";
+import type { CodeSource } from "../runtime/code/code-source.ts";
 import type { Deployment } from "../runtime/code/deployments.ts";
 import { FunctionError, plainFailure } from "../runtime/functions/failure.ts";
 import type { JsonValue } from "../shared/json.ts";
 import { compileValidator } from "../values/compile-validator.ts";
 import type { Validator } from "../values/validator.ts";
+
+/** Where the pages of a subscribed query end: `next` is what its next run gets as `previous`. */
+export interface Paging {
+  readonly previous: string | null;
+  next: string | null;
+}
 
 /** What a system query reads from: one snapshot, and the deployment as it is at that snapshot. */
 export interface SystemContext {
@@ -20,6 +28,10 @@ export interface SystemContext {
   readonly deployment: Deployment;
   readonly component: ComponentPath;
   readonly cloudUrl: string;
+  readonly siteUrl: string;
+  readonly code: CodeSource;
+  readonly files: FileAddresses;
+  readonly paging: Paging;
   /** The user's environment variables by name, built-in ones left out. */
   readonly variables: (values: ReadonlyMap<string, JsonValue>) => Promise<ReadonlyMap<string, string>>;
   /** What the result depends on besides what the transaction read. */
@@ -34,7 +46,10 @@ export interface SystemQuery {
   run(context: SystemContext, args: JsonValue): Promise<string>;
 }
 
-type ArgsOf<Fields extends PropertyValidators> = { readonly [Name in keyof Fields]: Infer<Fields[Name]> };
+/** By which every function may be told the component to look at; that of the call is used without it. */
+export const COMPONENT_ID = { componentId: v.optional(v.union(v.string(), v.null())) };
+
+export type ArgsOf<Fields extends PropertyValidators> = { readonly [Name in keyof Fields]: Infer<Fields[Name]> };
 
 /** A query that admins may call, read-only ones included. */
 export function adminQuery<Fields extends PropertyValidators>(
@@ -43,7 +58,7 @@ export function adminQuery<Fields extends PropertyValidators>(
   { unbounded = false }: { readonly unbounded?: boolean } = {},
 ): SystemQuery {
   return {
-    args: compileValidator(validatorJson(v.object(fields))),
+    args: argsValidator(fields),
     unbounded,
     async run(context, args) {
       requireAdmin(context.identity);
@@ -59,6 +74,10 @@ function requireAdmin(identity: Identity): void {
   throw new FunctionError(
     plainFailure("You do not have permission to perform this operation: system functions need an admin key.\n"),
   );
+}
+
+export function argsValidator(fields: PropertyValidators): Validator {
+  return compileValidator(validatorJson(v.object({ ...COMPONENT_ID, ...fields })));
 }
 
 /** `json` is how the package itself exports validators; its types keep it to themselves. */

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { SYSTEM_QUERIES } from "../../src/system/system-functions.ts";
+import { SYSTEM_QUERIES } from "../../src/system/system-queries.ts";
 import { AdminKeys } from "../../src/auth/admin-key.ts";
 import { startBackend, type TestBackend } from "../support/backend.ts";
 import { AppCopy, convex } from "../support/convex-cli.ts";
@@ -59,6 +59,15 @@ const ARGUMENTS: Readonly<Record<string, unknown>> = {
   "_system/cli/queryImport": { importId: "none" },
   "_system/frontend/listCronJobRuns": { cronId: "none" },
   "_system/frontend/paginatedScheduledJobs": PAGE,
+  "_system/frontend/paginatedTableDocuments": { table: "messages", filters: null, ...PAGE },
+  "_system/frontend/tableSize": { tableName: "messages" },
+  "_system/frontend/getById": { id: "none" },
+  "_system/frontend/listById": { ids: [{ id: "none", tableName: "messages" }] },
+  "_system/frontend/listTableScan": { table: "messages", limit: 5 },
+  "_system/frontend/indexes": { tableName: "messages", tableNamespace: null },
+  "_system/frontend/modules:getSourceCode": { path: "messages.js" },
+  "_system/frontend/fileStorageV2:fileMetadata": PAGE,
+  "_system/frontend/fileStorageV2:getFile": { storageId: "none" },
 };
 
 describe.each([...SYSTEM_QUERIES.keys()])("%s", (path) => {

@@ -14,6 +14,7 @@ import { refuseWhilePaused } from "../code/deployment-state.ts";
 import type { Deployment, DeploymentLoader } from "../code/deployments.ts";
 import { NO_SYSTEM_WORK, type SystemWork } from "../scheduling/job-table.ts";
 import { lookAtJob, type RunnableView, runAsJob } from "../scheduling/run-job.ts";
+import { type NativeMutations, NO_NATIVE_MUTATIONS } from "./native-mutations.ts";
 import { runDatabaseFunction } from "./run-database-function.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { Execution, usageOf } from "./execution.ts";
@@ -26,9 +27,16 @@ export class MutationExecutor {
   readonly #runtime: RuntimeEnvironment;
   readonly #deployments: DeploymentLoader;
   readonly #work: SystemWork;
+  readonly #native: NativeMutations;
   readonly #startTimes = new StartTimes();
 
-  constructor(runtime: RuntimeEnvironment, deployments: DeploymentLoader, work: SystemWork = NO_SYSTEM_WORK) {
+  constructor(
+    runtime: RuntimeEnvironment,
+    deployments: DeploymentLoader,
+    work: SystemWork = NO_SYSTEM_WORK,
+    native: NativeMutations = NO_NATIVE_MUTATIONS,
+  ) {
+    this.#native = native;
     this.#runtime = runtime;
     this.#deployments = deployments;
     this.#work = work;
@@ -50,6 +58,12 @@ export class MutationExecutor {
     const now = runtime.clock.now();
     const transaction = this.#begin(begin, deployment, now);
     const effects = (): TransactionEffects => ({ readSet: transaction.readSet(), writeSet: transaction.writeSet() });
+    const native = this.#native.find(call);
+    if (native !== null) {
+      const context = { runtime, deployment, transaction, now };
+      const outcome = await this.#outcome(async () => ({ ok: true, value: await native(context), logLines: [] }));
+      return { outcome, effects: effects() };
+    }
     const run = (): Promise<FunctionOutcome> =>
       this.#outcome(async () => {
         refuseWhilePaused(deployment.catalog.values);

@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AdminKeys } from "../../../src/auth/admin-key.ts";
-import { SYSTEM_QUERIES } from "../../../src/system/system-functions.ts";
+import { SYSTEM_QUERIES } from "../../../src/system/system-queries.ts";
+import { SYSTEM_MUTATIONS } from "../../../src/system/system-mutations.ts";
 import { startBackend, type TestBackend } from "../../support/backend.ts";
 import { AppCopy, convex } from "../../support/convex-cli.ts";
 import { Issuer } from "../../support/issuer.ts";
@@ -231,6 +232,22 @@ describe("sockets", () => {
 
 describe("system functions", () => {
   const routes = Object.keys(ACCESS).filter((route) => ACCESS[route] === "run");
+
+  test.each([...SYSTEM_MUTATIONS.keys()])("TOKEN7 SYS8 %s exists for admins who may write", async (path) => {
+    for (const route of routes) {
+      // oxlint-disable-next-line no-await-in-loop -- one caller after the other
+      for (const caller of [callers.nobody, callers.user]) {
+        // oxlint-disable-next-line no-await-in-loop -- as above
+        const { text } = await call(route, caller, path);
+        expect(text, route).toMatch(/Could not find|System functions can only be called with an admin key/);
+      }
+    }
+    for (const route of ["POST /api/mutation", "POST /api/function"]) {
+      // oxlint-disable-next-line no-await-in-loop -- two
+      const { status, text } = await call(route, callers["read-only key"], path);
+      expect([status, JSON.parse(text).code], route).toEqual([403, "OperationNotPermitted"]);
+    }
+  });
 
   test.each([...SYSTEM_QUERIES.keys()])("TOKEN7 %s exists for admins alone", async (path) => {
     for (const route of routes) {
