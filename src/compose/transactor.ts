@@ -6,6 +6,7 @@ import { fileWork } from "../runtime/files/system-work.ts";
 import { MutationExecutor } from "../runtime/functions/mutation-executor.ts";
 import { limitNotes } from "../protocol/settings.ts";
 import { SCHEDULER_WORK } from "../scheduler/system-work.ts";
+import { CANCEL_JOBS_WORK } from "../system/cancel-jobs.ts";
 import { SystemMutations } from "../system/system-mutation.ts";
 import { SYSTEM_MUTATIONS } from "../system/system-mutations.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
@@ -31,7 +32,12 @@ export class Transactor extends TransactorObject<Bindings> {
     const work = {
       ...SCHEDULER_WORK,
       // An upload has half the time, so that none is recorded while its bytes are being swept away.
-      mutations: { ...SCHEDULER_WORK.mutations, ...fileWork(settings.fileOrphanMs / 2), ...TRANSFER_WORK },
+      mutations: {
+        ...SCHEDULER_WORK.mutations,
+        ...fileWork(settings.fileOrphanMs / 2),
+        ...TRANSFER_WORK,
+        ...CANCEL_JOBS_WORK,
+      },
     };
     const executor = new MutationExecutor(runtime, loader, work, new SystemMutations(SYSTEM_MUTATIONS));
     const indexWork = new BackgroundIndexWork(ports);

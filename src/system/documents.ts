@@ -3,7 +3,7 @@ import type { InternalId, TableNumber } from "../engine/names.ts";
 import type { TableRow } from "../engine/persistence.ts";
 import { isSystemTable, VIRTUAL_SYSTEM_TABLES } from "../engine/tables.ts";
 import { tryDecodeDocumentId } from "../values/document-id.ts";
-import { dependOnImports, dependOnTableNames } from "./dependencies.ts";
+import { dependOnTables, dependOnTableNames } from "./dependencies.ts";
 import { adminQuery, type SystemContext } from "./system-query.ts";
 import { readTablePage } from "./table-page.ts";
 
@@ -12,7 +12,7 @@ const SCAN_BYTES = 4 * 1024 * 1024;
 
 /** A document of whatever table of the component its id belongs to, `null` if there is none. */
 export const getById = adminQuery({ id: v.string() }, async (context, { id }) => {
-  dependOnImports(context);
+  dependOnTables(context);
   return (await read(context, id, null)) ?? "null";
 });
 
@@ -20,7 +20,7 @@ export const getById = adminQuery({ id: v.string() }, async (context, { id }) =>
 export const listById = adminQuery(
   { ids: v.array(v.object({ id: v.string(), tableName: v.string() })) },
   async (context, { ids }) => {
-    dependOnImports(context);
+    dependOnTables(context);
     const found = await Promise.all(ids.map(({ id, tableName }) => read(context, id, tableName)));
     return `[${found.map((document) => document ?? "null").join(",")}]`;
   },
@@ -28,7 +28,7 @@ export const listById = adminQuery(
 
 /** The newest documents of a table, as many as fit. */
 export const listTableScan = adminQuery({ table: v.string(), limit: v.number() }, async (context, { table, limit }) => {
-  dependOnImports(context);
+  dependOnTables(context);
   if (table === "" || limit < 1) return "[]";
   const { page } = await readTablePage(context, table, "desc", {
     cursor: null,

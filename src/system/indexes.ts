@@ -1,10 +1,8 @@
 import { v } from "convex/values";
 import { BY_CREATION_TIME } from "../engine/index-definition.ts";
-import type { ComponentPath } from "../engine/names.ts";
 import type { IndexDefinition, IndexRow } from "../engine/persistence.ts";
-import type { Deployment } from "../runtime/code/deployments.ts";
 import type { JsonObject, JsonValue } from "../shared/json.ts";
-import { dependOnImports, dependOnIndexes } from "./dependencies.ts";
+import { dependOnTables, dependOnIndexes } from "./dependencies.ts";
 import { namedComponent } from "./named-component.ts";
 import { adminQuery } from "./system-query.ts";
 
@@ -13,7 +11,7 @@ export const indexes = adminQuery(
   { tableName: v.optional(v.union(v.string(), v.null())), tableNamespace: v.optional(v.union(v.string(), v.null())) },
   (context, { tableName, tableNamespace }) => {
     dependOnIndexes(context);
-    dependOnImports(context);
+    dependOnTables(context);
     const { deployment, transaction } = context;
     const component = namedComponent(deployment, context.component, { componentId: tableNamespace ?? null });
     const table = typeof tableName === "string" ? transaction.tables.named(component, tableName) : null;
@@ -42,10 +40,12 @@ export const backfillingIndexes = adminQuery({}, (context) => {
   return JSON.stringify(unfinished.toSorted((a, b) => (sortKey(a) < sortKey(b) ? -1 : 1)));
 });
 
-/** Every index of a component's tables, as `/api/get_indexes` lists them. */
-export function indexesOf({ catalog }: Deployment, of: ComponentPath): readonly JsonValue[] {
-  return [...catalog.tables()]
-    .filter(({ component }) => component === of)
+/** Those of every table of the component. */
+export const allIndexes = adminQuery({}, (context) => {
+  dependOnIndexes(context);
+  const { catalog } = context.deployment;
+  const found = [...catalog.tables()]
+    .filter(({ component }) => component === context.component)
     .flatMap((table) =>
       declared(catalog.indexes(table.id)).map(({ name, definition, state }): JsonObject => ({
         table: table.name,
@@ -54,7 +54,8 @@ export function indexesOf({ catalog }: Deployment, of: ComponentPath): readonly 
         backfill: { state: state === "backfilling" ? "in_progress" : "done" },
       })),
     );
-}
+  return JSON.stringify({ indexes: found });
+});
 
 function declared(rows: readonly IndexRow[]): readonly IndexRow[] {
   return rows.filter(({ name }) => name !== BY_CREATION_TIME);

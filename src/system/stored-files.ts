@@ -12,14 +12,14 @@ import { tryDecodeDocumentId } from "../values/document-id.ts";
 import { pageOptions, paginationOpts } from "./pagination-options.ts";
 import { adminMutation, type MutationContext } from "./system-mutation.ts";
 import { adminQuery, type SystemContext } from "./system-query.ts";
-import { dependOnImports } from "./dependencies.ts";
+import { dependOnTables } from "./dependencies.ts";
 import { readQueryPage } from "./table-page.ts";
 
 /** Counts documents: nothing counts them as they are written. */
 export const numFiles = adminQuery(
   {},
   async (context) => {
-    dependOnImports(context);
+    dependOnTables(context);
     return JSON.stringify(await context.database.count(STORAGE_TABLE));
   },
   { unbounded: true },
@@ -38,7 +38,7 @@ export const fileMetadata = adminQuery(
     ),
   },
   async (context, { paginationOpts: options, filters }) => {
-    dependOnImports(context);
+    dependOnTables(context);
     const { minCreationTime: min, maxCreationTime: max, order = "desc" } = filters ?? {};
     const bounds: readonly (readonly [string, number | undefined])[] = [
       ["Gte", min],
@@ -57,7 +57,7 @@ export const fileMetadata = adminQuery(
 
 /** One file by the id of its document; `null` if there is none. */
 export const getFile = adminQuery({ storageId: v.string() }, async (context, { storageId }) => {
-  dependOnImports(context);
+  dependOnTables(context);
   const { transaction, component } = context;
   const decoded = tryDecodeDocumentId(storageId);
   // A decoded id holds just these.

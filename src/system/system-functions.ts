@@ -18,6 +18,8 @@ import { PinnedSnapshot } from "../runtime/functions/snapshot.ts";
 import { CodedError } from "../shared/coded-error.ts";
 import type { JsonValue } from "../shared/json.ts";
 import { displayPath } from "../values/function-path.ts";
+import { allIndexes } from "./indexes.ts";
+import { getSourceCode } from "./modules.ts";
 import { namedComponent } from "./named-component.ts";
 import { SYSTEM_QUERIES } from "./system-queries.ts";
 import type { SystemContext, SystemQuery } from "./system-query.ts";
@@ -62,6 +64,19 @@ export class SystemFunctions {
   async shapes(identity: Identity, component: string): Promise<FunctionOutcome> {
     const path = { component, module: "_system/shapes.js", function: "default" };
     return (await this.#runUntilConsistent(tableShapes, path, "[{}]", identity, null)).outcome;
+  }
+
+  /** The source of a module as JSON text (`/api/get_source_code`). */
+  async sourceCode(identity: Identity, component: string, path: string): Promise<FunctionOutcome> {
+    const called = { component, module: "_system/sourceCode.js", function: "default" };
+    const args = JSON.stringify([{ path }]);
+    return (await this.#runUntilConsistent(getSourceCode, called, args, identity, null)).outcome;
+  }
+
+  /** JSON text: the indexes of the component's tables (`/api/get_indexes`). */
+  async indexes(identity: Identity, component: string): Promise<FunctionOutcome> {
+    const path = { component, module: "_system/indexes.js", function: "default" };
+    return (await this.#runUntilConsistent(allIndexes, path, "[{}]", identity, null)).outcome;
   }
 
   async #runUntilConsistent(

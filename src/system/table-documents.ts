@@ -5,7 +5,7 @@ import { parseQuery, type QueryDefinition } from "../engine/query/definition.ts"
 import type { Expression } from "../engine/query/expression.ts";
 import { badRequest, CodedError } from "../shared/coded-error.ts";
 import type { JsonObject, JsonValue } from "../shared/json.ts";
-import { dependOnApp, dependOnImports } from "./dependencies.ts";
+import { dependOnApp, dependOnTables } from "./dependencies.ts";
 import { compileClauses, documentClause, type FilterMistake, isUnset, parseValue } from "./document-filters.ts";
 import { pageOptions, paginationOpts } from "./pagination-options.ts";
 import { adminQuery, type SystemContext } from "./system-query.ts";
@@ -48,7 +48,7 @@ type FilterExpression = z.infer<typeof filterExpression>;
 export const paginatedTableDocuments = adminQuery(
   { table: v.string(), filters: v.optional(v.union(v.string(), v.null())), paginationOpts },
   async (context, { table, filters, paginationOpts: options }) => {
-    dependOnImports(context);
+    dependOnTables(context);
     // Which of its indexes a table has.
     dependOnApp(context);
     const expression = parseFilters(filters ?? null);

@@ -194,11 +194,41 @@ describe("data", () => {
     expect(Object.keys(shapes as object)).toEqual(["counts"]);
   });
 
+  test("SYS10 a table that the schema leaves alone is deleted whole, and nothing of it shows any more", async () => {
+    await change("addDocument", { table: "doomed", documents: [{ n: 1 }, { n: 2 }] });
+    const page = dashboard.watch<Page<Row>>(`${FRONTEND}/paginatedTableDocuments`, filtered("doomed", null));
+    const mapping = dashboard.watch<Record<string, string>>(`${FRONTEND}/getTableMapping`);
+    await page.until(({ page: rows }) => rows.length === 2);
+    expect((await request("/api/delete_tables", { tableNames: ["doomed"], componentId: null })).status).toBe(200);
+    await page.until(({ page: rows }) => rows.length === 0);
+    await mapping.until((names) => !Object.values(names).includes("doomed"));
+    expect(await ask("tableSize", { tableName: "doomed" })).toBe(0);
+    expect(Object.keys((await (await request("/api/shapes2")).json()) as object)).not.toContain("doomed");
+    await change("addDocument", { table: "doomed", documents: [{ n: 3 }] });
+    expect(await documents("doomed")).toMatchObject([{ n: 3 }]);
+
+    for (const [tableNames, code] of [
+      [["doomed", "messages"], "TableInSchema"],
+      [["_storage"], "SystemTableError"],
+    ] as const) {
+      const refused = await request("/api/delete_tables", { tableNames, componentId: null });
+      expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([400, code]);
+    }
+    expect(await documents("doomed")).toHaveLength(1);
+  });
+
   test("SYS3 indexes say what they are and how far they are", async () => {
     const found = { name: "by_channel", staged: false, fields: ["channel"], backfill: { state: "done" } };
     expect(await ask("indexes", { tableName: "messages", tableNamespace: null })).toEqual([found]);
     expect(await ask("indexes", { tableName: "none", tableNamespace: null })).toBeNull();
     expect(await ask("indexes:backfilling")).toEqual([]);
+    const { indexes } = (await (await request("/api/get_indexes")).json()) as { indexes: object[] };
+    expect(indexes).toContainEqual({
+      table: "messages",
+      name: "by_channel",
+      fields: ["channel"],
+      backfill: { state: "done" },
+    });
   });
 });
 
@@ -220,6 +250,8 @@ describe("functions", () => {
     expect(await ask("modules:getSourceCode", { path: "env.js" })).toContain('process.env["GREETING"]');
     expect(await ask("modules:getSourceCode", { path: "counts.js", componentId: "counter" })).toContain("adding");
     expect(await ask("modules:getSourceCode", { path: "nothing.js" })).toBeNull();
+    const overHttp = await request("/api/get_source_code?path=counts.js&component=counter");
+    expect(await overHttp.json()).toContain("adding");
   });
 
   test("P-X-4 functions run as whom the dashboard says", async () => {
@@ -232,6 +264,49 @@ describe("functions", () => {
   });
 });
 
+describe("charts", () => {
+  const window = (seconds: number, buckets: number): string => {
+    const end = Math.ceil(Date.now() / 1000) + 1;
+    const at = (secs: number) => ({ secs_since_epoch: secs, nanos_since_epoch: 0 });
+    return encodeURIComponent(JSON.stringify({ start: at(end - seconds), end: at(end), num_buckets: buckets }));
+  };
+  type Series = [{ secs_since_epoch: number }, number | null][];
+  const metric = async <T>(path: string): Promise<T> =>
+    (await request(`/api/app_metrics/${path}`)).json() as Promise<T>;
+
+  test("MET1 charts count what the function log holds, and say nothing of what it never held", async () => {
+    const seen = await request("/api/stream_function_logs?cursor=0");
+    const { newCursor } = (await seen.json()) as { newCursor: number };
+    await dashboard.query("log:levels");
+    await expect(dashboard.query("log:fails")).rejects.toThrow("it failed");
+    let cursor = newCursor;
+    const finished = new Set<string>();
+    while (!finished.has("log:fails") || !finished.has("log:levels")) {
+      const polled = await request(`/api/stream_udf_execution?cursor=${cursor}`);
+      const batch = (await polled.json()) as { entries: { identifier: string }[]; newCursor: number };
+      for (const { identifier } of batch.entries) finished.add(identifier.replace(".js", ""));
+      cursor = batch.newCursor;
+    }
+
+    const calls = await metric<Series>(
+      `udf_rate?metric=invocations&path=log:fails&udfType=Query&window=${window(3600, 1)}`,
+    );
+    expect(calls).toEqual([[expect.objectContaining({ nanos_since_epoch: 0 }), 1 / 3600]]);
+    const failed = await metric<[string, Series][]>(`failure_percentage_top_k?k=1&window=${window(3600, 1)}`);
+    expect(failed.map(([name, [bucket]]) => [name, bucket?.[1]])).toEqual([
+      [expect.stringMatching(/^log(.js)?:fails$/), 100],
+      ["_rest", expect.any(Number)],
+    ]);
+    const [[p50, latencies] = []] = await metric<[number, Series][]>(
+      `latency_percentiles?percentiles=[50,99]&path=log:levels&udfType=Query&window=${window(3600, 2)}`,
+    );
+    expect([p50, latencies?.map(([, seconds]) => typeof seconds)]).toEqual([50, ["object", "number"]]);
+    expect(await metric<Series>(`table_rate?name=messages&metric=rowsRead&window=${window(60, 3)}`)).toHaveLength(3);
+    expect(await metric(`subscription_invalidations_top_k?window=${window(60, 3)}`)).toEqual([]);
+    expect((await request("/api/app_metrics/udf_rate?window=nonsense")).status).toBe(400);
+  });
+});
+
 describe("schedules", () => {
   test("P-X-4 scheduled functions show while they wait, and are cancelled", async () => {
     type Job = { readonly _id: string; readonly udfPath: string };
@@ -241,6 +316,19 @@ describe("schedules", () => {
     const { page } = await jobs.until(({ page: found }) => found.length === 1);
     expect(page).toMatchObject([{ _id: id, udfPath: "jobs.js:work", state: { type: "pending" } }]);
     expect((await request("/api/cancel_job", { id, componentId: null })).status).toBe(200);
+    await jobs.until(({ page: found }) => found.length === 0);
+  });
+
+  test("SYS11 all scheduled functions of a name or of a time are cancelled at once", async () => {
+    const args = { componentId: null, paginationOpts: { cursor: null, numItems: 10, id: 1 } };
+    const jobs = dashboard.watch<Page<{ readonly nextTs: bigint }>>(`${FRONTEND}/paginatedScheduledJobs`, args);
+    for (const minutes of [60, 120, 180]) await dashboard.mutation("jobs:later", { minutes });
+    const { page } = await jobs.until(({ page: found }) => found.length === 3);
+    expect((await request("/api/cancel_all_jobs", { udfPath: "jobs.js:other" })).status).toBe(200);
+    const times = page.map(({ nextTs }) => Number(nextTs));
+    expect((await request("/api/cancel_all_jobs", { startNextTs: Math.max(...times) - 1e9 })).status).toBe(200);
+    await jobs.until(({ page: found }) => found.length === 2);
+    expect((await request("/api/cancel_all_jobs", { udfPath: "jobs.js:work", componentId: null })).status).toBe(200);
     await jobs.until(({ page: found }) => found.length === 0);
   });
 });
