@@ -7,7 +7,6 @@ import { MutationExecutor } from "../runtime/functions/mutation-executor.ts";
 import { limitNotes } from "../protocol/settings.ts";
 import { SCHEDULER_WORK } from "../scheduler/system-work.ts";
 import { CANCEL_JOBS_WORK } from "../system/cancel-jobs.ts";
-import { SystemMutations } from "../system/system-mutation.ts";
 import { SYSTEM_MUTATIONS } from "../system/system-mutations.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
 import { CommitPublisher } from "../transactor/commit-publisher.ts";
@@ -39,7 +38,7 @@ export class Transactor extends TransactorObject<Bindings> {
         ...CANCEL_JOBS_WORK,
       },
     };
-    const executor = new MutationExecutor(runtime, loader, work, new SystemMutations(SYSTEM_MUTATIONS));
+    const executor = new MutationExecutor(runtime, loader, work, SYSTEM_MUTATIONS);
     const indexWork = new BackgroundIndexWork(ports);
     const publisher = new CommitPublisher({
       shards: settings.syncShards,

@@ -36,7 +36,7 @@ export function errorResponse(error: unknown, log: Log, requestId: string): Erro
     };
   }
   const status = STATUS[error.errorClass];
-  if (status === 503) log.warn("http.request_refused", { requestId, code: error.code });
+  if (status === 503) log.warn("http.request_refused", { requestId, code: error.code, reason: error.message });
   if (error.code === "" && error.message === "") return { status, body: null };
   return { status, body: { code: error.code, message: error.message } };
 }

@@ -7,7 +7,8 @@ import { dependOnTables, dependOnTableNames } from "./dependencies.ts";
 import { adminQuery, type SystemContext } from "./system-query.ts";
 import { readTablePage } from "./table-page.ts";
 
-/** Bytes that a list without pages has at most. */
+/** Documents and bytes that a list without pages has at most. */
+const MAX_SCAN = 32_000;
 const SCAN_BYTES = 4 * 1024 * 1024;
 
 /** A document of whatever table of the component its id belongs to, `null` if there is none. */
@@ -33,7 +34,7 @@ export const listTableScan = adminQuery({ table: v.string(), limit: v.number() }
   const { page } = await readTablePage(context, table, "desc", {
     cursor: null,
     endCursor: null,
-    pageSize: Math.floor(limit),
+    pageSize: Math.min(Math.floor(limit), MAX_SCAN),
     maximumRowsRead: null,
     maximumBytesRead: SCAN_BYTES,
   });

@@ -3,8 +3,7 @@ import { BY_CREATION_TIME } from "../engine/index-definition.ts";
 import type { IndexDefinition, IndexRow } from "../engine/persistence.ts";
 import type { JsonObject, JsonValue } from "../shared/json.ts";
 import { dependOnTables, dependOnIndexes } from "./dependencies.ts";
-import { namedComponent } from "./named-component.ts";
-import { adminQuery } from "./system-query.ts";
+import { adminQuery, inComponentOf } from "./system-query.ts";
 
 /** Indexes that a table's schema declares, with how far they are. `null`: there is no such table. */
 export const indexes = adminQuery(
@@ -12,8 +11,7 @@ export const indexes = adminQuery(
   (context, { tableName, tableNamespace }) => {
     dependOnIndexes(context);
     dependOnTables(context);
-    const { deployment, transaction } = context;
-    const component = namedComponent(deployment, context.component, { componentId: tableNamespace ?? null });
+    const { deployment, transaction, component } = inComponentOf(context, tableNamespace);
     const table = typeof tableName === "string" ? transaction.tables.named(component, tableName) : null;
     if (table === null) return "null";
     return JSON.stringify(declared(deployment.catalog.indexes(table.id)).map(described));

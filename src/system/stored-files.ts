@@ -3,6 +3,7 @@ import { parseQuery } from "../engine/query/definition.ts";
 import { deleteFile as remove } from "../engine/stored-files.ts";
 import { STORAGE_TABLE } from "../engine/tables.ts";
 import type { InternalId, TableNumber } from "../engine/names.ts";
+import type { SystemMutationContext } from "../runtime/functions/system-mutation.ts";
 import { fileNotFound } from "../runtime/files/file-not-found.ts";
 import { fileOf } from "../runtime/files/storage-id.ts";
 import { SyscallArguments } from "../runtime/syscalls/arguments.ts";
@@ -10,8 +11,7 @@ import type { JsonObject, JsonValue } from "../shared/json.ts";
 import { isJsonObject } from "../shared/json.ts";
 import { tryDecodeDocumentId } from "../values/document-id.ts";
 import { pageOptions, paginationOpts } from "./pagination-options.ts";
-import { adminMutation, type MutationContext } from "./system-mutation.ts";
-import { adminQuery, type SystemContext } from "./system-query.ts";
+import { adminMutation, adminQuery, type SystemContext } from "./system-query.ts";
 import { dependOnTables } from "./dependencies.ts";
 import { readQueryPage } from "./table-page.ts";
 
@@ -88,13 +88,11 @@ export const deleteFiles = adminMutation({ storageIds: v.array(v.string()) }, as
   return null;
 });
 
-export const generateUploadUrl = adminMutation({}, ({ runtime, database }) =>
-  runtime.files.addresses.uploadUrl(database.component),
-);
+export const generateUploadUrl = adminMutation({}, ({ files, component }) => files.uploadUrl(component));
 
-async function deleteById(context: MutationContext, storageId: string): Promise<void> {
-  const { transaction, runtime, deployment, database } = context;
+async function deleteById(context: SystemMutationContext, storageId: string): Promise<void> {
+  const { transaction, files, deployment, component } = context;
   const args = new SyscallArguments({ storageId }, "storage.delete");
-  const ref = await fileOf(args, database.component, runtime.files.addresses.names(deployment.catalog));
+  const ref = await fileOf(args, component, files.names(deployment.catalog));
   if (!(await remove(transaction, ref))) throw fileNotFound(args);
 }

@@ -20,7 +20,6 @@ import type { JsonValue } from "../shared/json.ts";
 import { displayPath } from "../values/function-path.ts";
 import { allIndexes } from "./indexes.ts";
 import { getSourceCode } from "./modules.ts";
-import { namedComponent } from "./named-component.ts";
 import { SYSTEM_QUERIES } from "./system-queries.ts";
 import type { SystemContext, SystemQuery } from "./system-query.ts";
 import { tableShapes } from "./table-shapes.ts";
@@ -128,7 +127,7 @@ export class SystemFunctions {
       const [checked = null]: readonly JsonValue[] = JSON.parse(
         checkArguments({ path, args: query.args }, args, catalog, runtime.limits, "refused"),
       );
-      const component = namedComponent(deployment, path.component, checked);
+      const { component } = path;
       return query.run(
         {
           identity,

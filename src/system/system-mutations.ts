@@ -1,3 +1,4 @@
+import type { SystemMutationFunctions } from "../runtime/functions/system-mutation.ts";
 import {
   addDocument,
   clearTablePage,
@@ -5,12 +6,11 @@ import {
   deleteDocuments,
   patchDocumentsFields,
   replaceDocument,
-} from "./data-mutations.ts";
+} from "./document-mutations.ts";
 import { deleteFile, deleteFiles, generateUploadUrl } from "./stored-files.ts";
-import type { SystemMutation } from "./system-mutation.ts";
 
-/** By the path that people write; a default export goes by its module alone. */
-export const SYSTEM_MUTATIONS: ReadonlyMap<string, SystemMutation> = new Map([
+/** What admins change by the dashboard. By the path that people write; a default export goes by its module alone. */
+export const SYSTEM_MUTATIONS: SystemMutationFunctions = new Map([
   ["_system/frontend/addDocument", addDocument],
   ["_system/frontend/patchDocumentsFields", patchDocumentsFields],
   ["_system/frontend/replaceDocument", replaceDocument],

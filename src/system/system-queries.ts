@@ -10,7 +10,7 @@ import { queryTable } from "./query-table.ts";
 import { paginatedScheduledJobs } from "./scheduled-jobs.ts";
 import { getSchemas } from "./schemas.ts";
 import { tableData } from "./table-data.ts";
-import { tableSize } from "./table-size.ts";
+import { sizeOfAllTables, tableSize } from "./table-size.ts";
 import { tables } from "./tables.ts";
 import {
   authProviders,
@@ -50,6 +50,7 @@ export const SYSTEM_QUERIES: ReadonlyMap<string, SystemQuery> = new Map([
   ["_system/frontend/paginatedTableDocuments", paginatedTableDocuments],
   ["_system/frontend/getTableMapping", getTableMapping],
   ["_system/frontend/tableSize", tableSize],
+  ["_system/frontend/tableSize:sizeOfAllTables", sizeOfAllTables],
   ["_system/frontend/getById", getById],
   ["_system/frontend/listById", listById],
   ["_system/frontend/listTableScan", listTableScan],

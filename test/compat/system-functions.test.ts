@@ -1,5 +1,8 @@
 import { join } from "node:path";
+import { ConvexClient } from "convex/browser";
+import { makeFunctionReference } from "convex/server";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { SYSTEM_MUTATIONS } from "../../src/system/system-mutations.ts";
 import { SYSTEM_QUERIES } from "../../src/system/system-queries.ts";
 import { AdminKeys } from "../../src/auth/admin-key.ts";
 import { startBackend, type TestBackend } from "../support/backend.ts";
@@ -57,17 +60,17 @@ const ARGUMENTS: Readonly<Record<string, unknown>> = {
   "_system/cli/queryTable": { tableName: "messages" },
   "_system/cli/queryEnvironmentVariables:get": { name: "GREETING" },
   "_system/cli/queryImport": { importId: "none" },
-  "_system/frontend/listCronJobRuns": { cronId: "none" },
-  "_system/frontend/paginatedScheduledJobs": PAGE,
+  "_system/frontend/listById": { ids: [] },
+  "_system/frontend/listTableScan": { table: "messages", limit: 3 },
   "_system/frontend/paginatedTableDocuments": { table: "messages", filters: null, ...PAGE },
   "_system/frontend/tableSize": { tableName: "messages" },
   "_system/frontend/getById": { id: "none" },
-  "_system/frontend/listById": { ids: [{ id: "none", tableName: "messages" }] },
-  "_system/frontend/listTableScan": { table: "messages", limit: 5 },
   "_system/frontend/indexes": { tableName: "messages", tableNamespace: null },
   "_system/frontend/modules:getSourceCode": { path: "messages.js" },
   "_system/frontend/fileStorageV2:fileMetadata": PAGE,
   "_system/frontend/fileStorageV2:getFile": { storageId: "none" },
+  "_system/frontend/listCronJobRuns": { cronId: "none" },
+  "_system/frontend/paginatedScheduledJobs": PAGE,
 };
 
 describe.each([...SYSTEM_QUERIES.keys()])("%s", (path) => {
@@ -251,6 +254,170 @@ describe("what the CLI asks", () => {
       },
     });
     expect((await fetch(`${backend.url}/api/shapes2`)).status).toBe(403);
+  });
+});
+
+const WRITES: Readonly<Record<string, unknown>> = {
+  "_system/frontend/addDocument": { table: "spare", documents: [{ n: 0 }] },
+  "_system/frontend/patchDocumentsFields": { table: "spare", ids: [], fields: {} },
+  "_system/frontend/replaceDocument": { id: "none", document: {} },
+  "_system/frontend/deleteDocuments": { toDelete: [] },
+  "_system/frontend/clearTablePage": { tableName: "spare", cursor: null },
+  "_system/frontend/createTable": { table: "spare" },
+  "_system/frontend/fileStorageV2:deleteFile": { storageId: "none" },
+  "_system/frontend/fileStorageV2:deleteFiles": { storageIds: [] },
+  "_system/frontend/fileStorageV2:generateUploadUrl": {},
+};
+
+/** Newest first. */
+async function scan(table: string, more: object = {}) {
+  return (await run("query", "_system/frontend/listTableScan", { table, limit: 100, ...more })).value;
+}
+
+describe("what changes documents", () => {
+  const add = (table: string, documents: readonly object[], more: object = {}) =>
+    run("mutation", "_system/frontend/addDocument", { table, documents, ...more });
+
+  test("SYS8 every one is refused to read-only keys, and does not exist for anybody else", async () => {
+    expect(Object.keys(WRITES).toSorted()).toEqual([...SYSTEM_MUTATIONS.keys()].toSorted());
+    for (const [path, args] of Object.entries(WRITES)) {
+      const readOnly = await post("/api/mutation", { path, args, format: "json" }, readOnlyKey);
+      expect(await readOnly.json()).toMatchObject({ code: "OperationNotPermitted" });
+      const any = await post("/api/function", { path, args, format: "json" }, readOnlyKey);
+      expect(await any.json()).toMatchObject({ code: "OperationNotPermitted" });
+      const nobody = await run("mutation", path, args, null);
+      expect(nobody.errorMessage).toContain(`Could not find public function for '${path}'.`);
+      expect((await run("query", path, args)).errorMessage).toContain("Could not find public function");
+      expect((await run("mutation", path, { surprise: 1 })).errorMessage).toContain("ArgumentValidationError: Object ");
+    }
+    expect(await scan("spare")).toEqual([]);
+  });
+
+  test("SYS8 documents are added, patched, replaced and deleted as by the app's own functions", async () => {
+    expect(await add("notes", [{ n: 1, big: { $integer: "AQAAAAAAAAA=" } }, { n: 2 }])).toMatchObject({
+      status: "success",
+      value: { success: true },
+    });
+    const [second, first] = await scan("notes", { componentId: null });
+    expect([first, second]).toMatchObject([{ n: 1, big: expect.anything() }, { n: 2 }]);
+    expect(await scan("notes", { limit: 1 })).toEqual([second]);
+    const { value: table } = await run("query", "_system/frontend/getTableMapping", { componentId: null });
+    expect(Object.values(table)).toContain("notes");
+    const names = [
+      { id: second._id, tableName: "notes" },
+      { id: first._id, tableName: "messages" },
+    ];
+    expect((await run("query", "_system/frontend/listById", { ids: names })).value).toEqual([second, null]);
+
+    const patch = { table: "notes", ids: [first._id, second._id], fields: { seen: true } };
+    expect((await run("mutation", "_system/frontend/patchDocumentsFields", patch)).value).toEqual({ success: true });
+    const document = { ...second, n: 3 };
+    const replaced = await run("mutation", "_system/frontend/replaceDocument", { id: second._id, document });
+    expect(replaced.value).toEqual({ success: true });
+    expect(await scan("notes")).toEqual([
+      { ...second, n: 3 },
+      { ...first, seen: true },
+    ]);
+
+    const wrongTable = { toDelete: [names[0], { id: first._id, tableName: "messages" }] };
+    const refused = await run("mutation", "_system/frontend/deleteDocuments", wrongTable);
+    expect(refused.errorMessage).toContain('expected to be an Id<"messages">, got Id<"notes">');
+    expect(await scan("notes")).toHaveLength(2);
+    const deleted = await run("mutation", "_system/frontend/deleteDocuments", { toDelete: [names[0]] });
+    expect(deleted.value).toEqual({ success: true });
+    expect(await scan("notes")).toEqual([{ ...first, seen: true }]);
+    expect((await run("query", "_system/frontend/tableSize", { tableName: "notes", componentId: null })).value).toBe(1);
+  });
+
+  test("SYS8 what the schema refuses is answered, and nothing of it is stored", async () => {
+    const before = await scan("messages");
+    const { status, value } = await add("messages", [
+      { channel: "added", body: "fits" },
+      { channel: 5, body: "" },
+    ]);
+    expect({ status, value }).toMatchObject({ status: "success", value: { success: false } });
+    expect(value.error).toContain("does not match the schema");
+    expect(await scan("messages")).toEqual(before);
+    expect((await add("_storage", [{ size: 1 }])).value).toMatchObject({ success: false });
+  });
+
+  test("SYS8 a component is named by its id", async () => {
+    const componentId = "counter";
+    expect((await add("counts", [{ name: "added", n: 4 }], { componentId })).value).toEqual({ success: true });
+    expect(await scan("counts", { componentId })).toContainEqual(expect.objectContaining({ name: "added", n: 4 }));
+    expect(await scan("counts")).toEqual([]);
+    const schemas = await run("query", "_system/frontend/getSchemas", { componentId });
+    expect(JSON.parse(schemas.value.active).tables).toMatchObject([{ tableName: "counts" }]);
+    expect((await add("counts", [], { componentId: "nowhere" })).errorMessage).toContain(
+      "Component nowhere not found.",
+    );
+  });
+
+  test("SYS8 a table is cleared page by page", async () => {
+    const documents = Array.from({ length: 1100 }, (_, n) => ({ n }));
+    expect((await add("many", documents)).value).toEqual({ success: true });
+    const deleted: number[] = [];
+    let page = { continueCursor: null as string | null, hasMore: true };
+    while (page.hasMore) {
+      const args = { tableName: "many", cursor: page.continueCursor };
+      const { value } = await run("mutation", "_system/frontend/clearTablePage", args);
+      deleted.push(value.deleted);
+      page = value;
+    }
+    expect(deleted).toEqual([500, 500, 100]);
+    expect(await scan("many")).toEqual([]);
+    const nothing = await run("mutation", "_system/frontend/clearTablePage", { tableName: "never", cursor: null });
+    expect(nothing.value).toMatchObject({ deleted: 0, hasMore: false });
+    const system = await run("mutation", "_system/frontend/clearTablePage", { tableName: "_storage", cursor: null });
+    expect(system.status).toBe("error");
+  });
+
+  test("SYS8 the data view's pages are filtered and ordered", async () => {
+    await add("filtered", [{ n: 1 }, { n: 2, tag: "a" }, { n: 3 }, { n: 4, tag: "b" }]);
+    const look = async (filters: object | null, numItems = 10) => {
+      const args = {
+        table: "filtered",
+        componentId: null,
+        filters: filters === null ? null : Buffer.from(JSON.stringify(filters)).toString("base64"),
+        paginationOpts: { cursor: null, numItems, id: 1 },
+      };
+      const { value, errorMessage } = await run("query", "_system/frontend/paginatedTableDocuments", args);
+      return value?.page.map(({ n }: { n: number }) => n) ?? errorMessage;
+    };
+    const where = (op: string, field: string, value?: unknown) => ({ id: "x", enabled: true, op, field, value });
+    expect(await look(null)).toEqual([4, 3, 2, 1]);
+    expect(await look({ clauses: [], order: "asc" }, 3)).toEqual([1, 2, 3]);
+    expect(await look({ clauses: [where("gte", "n", 2), where("lt", "n", 4)] })).toEqual([3, 2]);
+    expect(await look({ clauses: [where("eq", "tag")] })).toEqual([3, 1]);
+    expect(await look({ clauses: [where("anyOf", "tag", ["b", "a"]), where("neq", "n", 2)] }, 1)).toEqual([4]);
+    expect(await look({ clauses: [where("noneOf", "n", [1, 4])] })).toEqual([3, 2]);
+    expect(await look({ clauses: [{ ...where("eq", "n", 9), enabled: false }] })).toHaveLength(4);
+    expect(await look({ clauses: [where("type", "n", "string")] })).toEqual([]);
+    expect(await look({ clauses: [where("notype", "tag", "unset")] })).toEqual([4, 2]);
+    expect(await look({ clauses: [where("like", "n", 1)] })).toContain("Invalid filters");
+  });
+
+  test("SYS8 a client with an admin key on a socket does the same, and subscribers see it", async () => {
+    const client = new ConvexClient(backend.url, { unsavedChangesWarning: false });
+    const admin = client as unknown as { setAdminAuth(key: string): void };
+    admin.setAdminAuth(backend.adminKey);
+    const scanned = makeFunctionReference<"query", Record<string, unknown>, readonly { n: number }[]>(
+      "_system/frontend/listTableScan",
+    );
+    const added = makeFunctionReference<"mutation", Record<string, unknown>, unknown>("_system/frontend/addDocument");
+    try {
+      const seen = new Promise<readonly { n: number }[]>((resolve) => {
+        client.onUpdate(scanned, { table: "live", limit: 5 }, (rows) => {
+          if (rows.length > 0) resolve(rows);
+        });
+      });
+      const args = { table: "live", documents: [{ n: 7 }] };
+      expect(await client.mutation(added, args)).toEqual({ success: true });
+      expect(await seen).toMatchObject([{ n: 7 }]);
+      expect(await client.query(scanned, { table: "live", limit: 5 })).toMatchObject([{ n: 7 }]);
+    } finally {
+      await client.close();
+    }
   });
 });
 

@@ -1,8 +1,7 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { D1Database, D1Result } from "@cloudflare/workers-types";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
-import { applyMigrations, type MigrationFile } from "../../src/persistence/d1/migrations.ts";
+import { applyMigrations, type Migration, readMigrations } from "../../src/cli/migrations.ts";
 
 /** Runs statements against the real binding, so that errors and counters are those of D1. */
 const SCRIPT = `export default {
@@ -40,11 +39,8 @@ interface SentStatement {
   readonly parameters: readonly unknown[];
 }
 
-export function migrationFiles(): MigrationFile[] {
-  const folder = join(import.meta.dirname, "../../migrations");
-  return readdirSync(folder)
-    .filter((name) => name.endsWith(".sql"))
-    .map((name) => ({ name, sql: readFileSync(join(folder, name), "utf8") }));
+export function migrationFiles(): Migration[] {
+  return readMigrations(join(import.meta.dirname, "../../migrations"));
 }
 
 /** One miniflare with `count` databases, each given out once. */

@@ -1,4 +1,4 @@
-import { classifyD1Failure, storageUnavailable } from "./errors.ts";
+import { classifyD1Failure, notMigrated, storageUnavailable } from "./errors.ts";
 import { sleep, withTimeout, type Timers } from "./timers.ts";
 
 export interface AttemptSettings {
@@ -15,7 +15,7 @@ class TimedOutError extends Error {
 
 /**
  * Runs work that may be done twice: reads, and writes that are idempotent. Transient failures are tried again,
- * overload and time-outs are not; in the end both reach the caller as a retryable `CodedError`.
+ * overload and time-outs are not; a database that lacks our tables is told apart; in the end both reach the caller as a retryable `CodedError`.
  */
 export async function attempt<T>(settings: AttemptSettings, work: () => Promise<T>): Promise<T> {
   for (let retry = 0; ; retry++) {
@@ -29,6 +29,7 @@ export async function attempt<T>(settings: AttemptSettings, work: () => Promise<
     } catch (error) {
       const failure = error instanceof TimedOutError ? "overloaded" : classifyD1Failure(error);
       if (failure === "fenced" || failure === "statement") throw error;
+      if (failure === "unmigrated") throw notMigrated(error);
       const wait = settings.backoffMs[retry];
       if (failure === "overloaded" || wait === undefined) throw storageUnavailable(error);
       await sleep(settings.timers, wait);

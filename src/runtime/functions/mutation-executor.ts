@@ -1,6 +1,7 @@
 import type { TransactionEffects } from "../../engine/commit/effects.ts";
 import type { TransactionBegin } from "../../engine/commit/mutation-runner.ts";
 import { StartTimes } from "../../engine/creation-time.ts";
+import { FunctionScope } from "../../engine/function-scope.ts";
 import { Transaction } from "../../engine/transaction.ts";
 import type { IndexKey } from "../../engine/names.ts";
 import type { FunctionOutcome, MutationCall } from "../../protocol/execution.ts";
@@ -14,12 +15,12 @@ import { refuseWhilePaused } from "../code/deployment-state.ts";
 import type { Deployment, DeploymentLoader } from "../code/deployments.ts";
 import { NO_SYSTEM_WORK, type SystemWork } from "../scheduling/job-table.ts";
 import { lookAtJob, type RunnableView, runAsJob } from "../scheduling/run-job.ts";
-import { type NativeMutations, NO_NATIVE_MUTATIONS } from "./native-mutations.ts";
 import { runDatabaseFunction } from "./run-database-function.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { Execution, usageOf } from "./execution.ts";
 import { failureOf, FunctionError } from "./failure.ts";
 import { resolveFunction } from "./resolve.ts";
+import { findSystemMutation, runSystemMutation, type SystemMutationFunctions } from "./system-mutation.ts";
 import { withWarnings } from "./warnings.ts";
 
 /** Runs a mutation's user code once, inside the transaction that the Transactor began. Commits nothing. */
@@ -27,19 +28,19 @@ export class MutationExecutor {
   readonly #runtime: RuntimeEnvironment;
   readonly #deployments: DeploymentLoader;
   readonly #work: SystemWork;
-  readonly #native: NativeMutations;
+  readonly #systemFunctions: SystemMutationFunctions;
   readonly #startTimes = new StartTimes();
 
   constructor(
     runtime: RuntimeEnvironment,
     deployments: DeploymentLoader,
     work: SystemWork = NO_SYSTEM_WORK,
-    native: NativeMutations = NO_NATIVE_MUTATIONS,
+    systemFunctions: SystemMutationFunctions = new Map(),
   ) {
-    this.#native = native;
     this.#runtime = runtime;
     this.#deployments = deployments;
     this.#work = work;
+    this.#systemFunctions = systemFunctions;
   }
 
   async execute(
@@ -58,10 +59,14 @@ export class MutationExecutor {
     const now = runtime.clock.now();
     const transaction = this.#begin(begin, deployment, now);
     const effects = (): TransactionEffects => ({ readSet: transaction.readSet(), writeSet: transaction.writeSet() });
-    const native = this.#native.find(call);
-    if (native !== null) {
-      const context = { runtime, deployment, transaction, now };
-      const outcome = await this.#outcome(async () => ({ ok: true, value: await native(context), logLines: [] }));
+    const ofSystem = findSystemMutation(this.#systemFunctions, call);
+    if (ofSystem !== null) {
+      const { component } = call.path;
+      const database = new FunctionScope(transaction, component);
+      const files = runtime.files.addresses;
+      const context = { identity: call.identity, transaction, database, deployment, component, files };
+      const outcome = await this.#outcome(() => runSystemMutation(ofSystem, call, context, runtime.limits));
+      // Like the queries of the system, it does not appear in the function log.
       return { outcome, effects: effects() };
     }
     const run = (): Promise<FunctionOutcome> =>

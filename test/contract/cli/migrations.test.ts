@@ -46,7 +46,7 @@ test("MIG2 what is missing is applied in order and once, a file wholly or not at
   expect(await column(db, "SELECT name FROM d1_migrations ORDER BY id")).toEqual(["0000_a.sql", "0001_b.sql"]);
 });
 
-test("MIG2 wrangler sees what we applied as applied, and we see what wrangler applied", async () => {
+test("MIG7 wrangler sees what we applied as applied, and we see what wrangler applied", async () => {
   const folder = mkdtempSync(join(tmpdir(), "convection-migrations-"));
   cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
   cpSync(join(FIXTURES, "cli-backend/migrations"), join(folder, "migrations"), { recursive: true });

@@ -5,7 +5,8 @@ import { join, relative } from "node:path";
 import { promisify } from "node:util";
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { applyMigrations } from "../../../src/persistence/d1/migrations.ts";
+import { applyMigrations } from "../../../src/cli/migrations.ts";
+import { D1Persistence } from "../../../src/persistence/d1/d1-persistence.ts";
 import { migrationFiles, testDatabases, type TestDatabases } from "../../support/d1.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
@@ -13,7 +14,7 @@ const ROOT = join(import.meta.dirname, "../../..");
 let databases: TestDatabases;
 
 beforeAll(async () => {
-  databases = await testDatabases(3);
+  databases = await testDatabases(4);
 });
 
 afterAll(async () => {
@@ -51,7 +52,7 @@ test("MIG2 a migration is applied once, and a failing one leaves nothing", async
     name: "9001_bad.sql",
     sql: "CREATE TABLE c (x);\n--> statement-breakpoint\nINSERT INTO nowhere VALUES (1);",
   };
-  await expect(applyMigrations(db, [bad, good])).rejects.toThrow("no such table: nowhere");
+  await expect(applyMigrations(db, [good, bad])).rejects.toThrow("no such table: nowhere");
   const { results } = await db.prepare("SELECT name FROM d1_migrations ORDER BY id").all<{ name: string }>();
   expect(results.map(({ name }) => name)).toEqual([...migrationFiles().map(({ name }) => name), "9000_good.sql"]);
   await expect(db.prepare("SELECT * FROM c").all()).rejects.toThrow("no such table: c");
@@ -62,6 +63,15 @@ test("MIG3 the first migration leaves one head that nobody wrote", async () => {
   const { db } = await databases.create();
   const { results } = await db.prepare("SELECT * FROM head").all();
   expect(results).toEqual([{ id: 1, ts: 0, writer: "", catalog_ts: 0, retained_from: 0 }]);
+});
+
+test("ATT6 a read before the migrations, or after a part of them, says what is missing", async () => {
+  const { db } = await databases.create();
+  await db.prepare("DROP TABLE index_entries").run();
+  await db.prepare("ALTER TABLE head DROP COLUMN retained_from").run();
+  await expect(new D1Persistence(db).read([], "latest")).rejects.toMatchObject({ code: "DatabaseNotMigrated" });
+  await db.prepare("DROP TABLE head").run();
+  await expect(new D1Persistence(db).read([], "latest")).rejects.toMatchObject({ code: "DatabaseNotMigrated" });
 });
 
 test("MIG4 the runner works through the binding itself", async () => {

@@ -14,6 +14,6 @@ test.each([
     "CREATE TRIGGER x AFTER INSERT ON t BEGIN SELECT 1; SELECT 2; END; SELECT 3",
     ["CREATE TRIGGER x AFTER INSERT ON t BEGIN SELECT 1; SELECT 2; END", "SELECT 3"],
   ],
-])("MIG1 %j is split into its statements", (sql, expected) => {
+])("MIG6 %j is split into its statements", (sql, expected) => {
   expect(statements(sql)).toEqual(expected);
 });

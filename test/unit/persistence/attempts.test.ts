@@ -72,13 +72,28 @@ describe("attempts", () => {
   });
 
   test.each([
-    new Error("D1_ERROR: no such table: documents: SQLITE_ERROR"),
+    new Error('D1_ERROR: near "FROM": syntax error: SQLITE_ERROR'),
     new Error("D1_ERROR: string or blob too big: SQLITE_TOOBIG"),
     new Error("D1_TYPE_ERROR: Type 'undefined' not supported for value 'undefined'"),
     new TypeError("x is not a function"),
   ])("ATT5 a bug of ours reaches the caller unchanged: %s", async (error) => {
     const { result, calls } = setup(error, "again");
     await expect(result).rejects.toBe(error);
+    expect(calls()).toBe(1);
+  });
+
+  test.each([
+    "D1_ERROR: no such table: documents: SQLITE_ERROR",
+    "D1_ERROR: no such column: head.writer: SQLITE_ERROR",
+  ])("ATT6 before the migrations the caller is told to apply them: %s", async (message) => {
+    const cause = new Error(message);
+    const { result, calls } = setup(cause, "again");
+    await expect(result).rejects.toMatchObject({
+      errorClass: "Overloaded",
+      code: "DatabaseNotMigrated",
+      retryable: true,
+      cause,
+    });
     expect(calls()).toBe(1);
   });
 });

@@ -33,6 +33,7 @@ test.each([
   "D1_ERROR: NOT NULL constraint failed: documents.id: SQLITE_CONSTRAINT",
   "D1_ERROR: malformed JSON: SQLITE_ERROR",
   "D1_ERROR: database or disk is full: SQLITE_FULL",
+  "D1_ERROR: no such table: documents: SQLITE_ERROR",
 ])("CER3 a statement that SQLite refused is not retried as if unknown: %s", (message) => {
   const error = new Error(message);
   expect(commitFailure(error)).toBe(error);

@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { freshSeed, SeededRandom } from "../../support/seeded-random.ts";
 import type { Client } from "../../../src/sync/client.ts";
 import { Shard } from "../../../src/sync/shard.ts";
+import type { ShardSnapshot } from "../../../src/sync/snapshot.ts";
 import { FakeClient, World } from "./world.ts";
 
 const SEED = freshSeed();
@@ -235,6 +236,36 @@ test("SYNC3 a change of identity runs only what reads it", async () => {
   expect(world.queryRuns).toBe(3);
   expect(fake.version.identity).toBe(2);
   expect(fake.shown.get(1)?.value).toEqual(["ada", ""]);
+});
+
+test("SYNC34 a query goes on with its journal, over commits and the loss of the shard's memory", async () => {
+  const world = new World(new SeededRandom(SEED));
+  const fake = new FakeClient();
+  const client = world.shard.connect("a", fake);
+  const add = { type: "Add", queryId: 0, udfPath: "cells:page", args: [{ cells: [1] }] };
+  world.shard.message(client, frame({ type: "ModifyQuerySet", baseVersion: 0, newVersion: 1, modifications: [add] }));
+  await world.settle();
+  const journal = `page of ${world.ts}`;
+  expect(fake.shown.get(0)).toMatchObject({ value: [journal, ""], journal });
+  world.write(1, "news");
+  await world.settle();
+  expect(fake.shown.get(0)).toMatchObject({ value: [journal, "news"], journal });
+
+  const stored = JSON.parse(JSON.stringify(world.shard.snapshot())) as ShardSnapshot;
+  world.shard = new Shard(world.parts());
+  world.shard.restore(stored, () => fake);
+  world.write(1, "later news");
+  await world.settle();
+  expect(fake.problem).toBeNull();
+  expect(fake.shown.get(0)).toMatchObject({ value: [journal, "later news"], journal });
+
+  // A client that comes back says what it knows.
+  const other = new FakeClient();
+  const again = world.shard.connect("b", other);
+  const known = { ...add, journal: "page of 7" };
+  world.shard.message(again, frame({ type: "ModifyQuerySet", baseVersion: 0, newVersion: 1, modifications: [known] }));
+  await world.settle();
+  expect(other.shown.get(0)).toMatchObject({ value: ["page of 7", "later news"], journal: "page of 7" });
 });
 
 test("SYNC33 commits that are in the log no more cost a run of everything, and nobody sees a stale result", async () => {

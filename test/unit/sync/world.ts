@@ -17,7 +17,8 @@ import type { SeededRandom } from "../../support/seeded-random.ts";
  */
 export class World {
   readonly random: SeededRandom;
-  readonly shard: Shard;
+  /** A test may put another in its place, as an eviction does. */
+  shard: Shard;
   /** Newest last. */
   readonly commits: { readonly ts: number; readonly cell: number; readonly value: string }[] = [];
   readonly applied = new Map<string, number>();
@@ -43,7 +44,7 @@ export class World {
     let id = 0;
     return {
       functions: {
-        runQuery: (call, at) => this.later(() => this.#query(call, at)),
+        runQuery: (call, at, journal) => this.later(() => this.#query(call, at, journal)),
         runMutation: (call) => this.later(() => this.#mutate(call)),
         runAction: (call) => this.later(() => ({ ok: true, value: call.args, logLines: [] })),
         authenticate: (credentials) =>
@@ -138,8 +139,11 @@ export class World {
     return this.ts;
   }
 
-  /** `cells:get` of `[{cells}]`; `cells:who` reads the identity too; `cells:odd` fails while its cell is empty. */
-  #query({ path, args, identity }: FunctionCall, at: number): ExecutedQuery {
+  /**
+   * `cells:get` of `[{cells}]`; `cells:who` reads the identity too; `cells:odd` fails while its cell is empty;
+   * `cells:page` tells its journal, which its first run makes.
+   */
+  #query({ path, args, identity }: FunctionCall, at: number, sent: string | null): ExecutedQuery {
     this.queryRuns += 1;
     if (at > this.ts) throw new Error("a snapshot of the future");
     if (at < this.retainedFrom) throw new CodedError("OutOfRetention", "OutOfRetention", `nothing is kept of ${at}`);
@@ -147,10 +151,12 @@ export class World {
     const values = cells.map((cell) => this.valueAt(cell, at));
     const reads = [["cells", cells.map((cell) => keyInterval(cellKey(cell)))]] as const;
     const readsIdentity = path.function === "who";
+    const journal = path.function === "page" ? (sent ?? `page of ${at}`) : null;
+    const noted = [...(readsIdentity ? [nameOf(identity)] : []), ...(journal === null ? [] : [journal])];
     const outcome: FunctionOutcome =
       path.function === "odd" && values[0] === ""
         ? { ok: false, error: { message: "empty" }, logLines: [] }
-        : { ok: true, value: JSON.stringify(readsIdentity ? [nameOf(identity), ...values] : values), logLines: [] };
+        : { ok: true, value: JSON.stringify([...noted, ...values]), logLines: [], journal };
     return { outcome, reads, readsIdentity };
   }
 

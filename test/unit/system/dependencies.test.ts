@@ -153,6 +153,7 @@ const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
   "_system/frontend/paginatedTableDocuments": ["code", "document"],
   "_system/frontend/getTableMapping": ["table"],
   "_system/frontend/tableSize": ["document"],
+  "_system/frontend/tableSize:sizeOfAllTables": ["table", "document"],
   "_system/frontend/getById": ["document"],
   "_system/frontend/listById": ["document"],
   "_system/frontend/listTableScan": ["document"],
