@@ -1,4 +1,5 @@
 import { BackgroundIndexWork } from "../deploy/background.ts";
+import { HISTORY_WORK } from "../deploy/history.ts";
 import { resolveCommitTs } from "../engine/commit-ts.ts";
 import { DEFAULT_COMMIT_SETTINGS } from "../engine/commit/settings.ts";
 import { indexUpdates } from "../engine/index-updates.ts";
@@ -36,6 +37,7 @@ export class Transactor extends TransactorObject<Bindings> {
         ...fileWork(settings.fileOrphanMs / 2),
         ...TRANSFER_WORK,
         ...CANCEL_JOBS_WORK,
+        ...HISTORY_WORK,
       },
     };
     const executor = new MutationExecutor(runtime, loader, work, SYSTEM_MUTATIONS);

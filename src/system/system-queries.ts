@@ -21,6 +21,7 @@ import {
   packageVersion,
   siteUrl,
 } from "./deployment.ts";
+import { lastPushEvent, listDeploymentEventsFromTime, paginatedDeploymentEvents } from "./deployment-events.ts";
 import { getById, getTableMapping, listById, listTableScan } from "./documents.ts";
 import { backfillingIndexes, indexes } from "./indexes.ts";
 import { getSourceCode, listModules, listModulesOfAll } from "./modules.ts";
@@ -65,6 +66,9 @@ export const SYSTEM_QUERIES: ReadonlyMap<string, SystemQuery> = new Map([
   ["_system/frontend/listEnvironmentVariables", listVariableDocuments],
   ["_system/frontend/listAuthProviders", authProviders],
   ["_system/frontend/listConfiguredSinks", logSinks],
+  ["_system/frontend/paginatedDeploymentEvents", paginatedDeploymentEvents],
+  ["_system/frontend/listDeploymentEventsFromTime", listDeploymentEventsFromTime],
+  ["_system/frontend/deploymentEvents:lastPushEvent", lastPushEvent],
   ["_system/frontend/convexCloudUrl", cloudUrl],
   ["_system/frontend/convexSiteUrl", siteUrl],
   ["_system/frontend/getVersion", packageVersion],

@@ -1,8 +1,10 @@
 import { loadActiveApp } from "../deploy/active-app.ts";
 import { commitWithRetry } from "../deploy/catalog-retry.ts";
 import { dropping } from "../deploy/dropped-indexes.ts";
+import type { DeploymentEvent } from "../deploy/history.ts";
 import type { DeployPorts } from "../deploy/ports.ts";
 import { Catalog } from "../engine/catalog.ts";
+import type { TableRow } from "../engine/persistence.ts";
 import { isSystemTable } from "../engine/tables.ts";
 import { badRequest } from "../shared/coded-error.ts";
 import { toHex } from "../shared/bytes.ts";
@@ -11,7 +13,10 @@ import { droppingTables } from "./dropped-tables.ts";
 /** Catalog value: another one whenever tables were deleted. Whatever reads through the app's code depends on it. */
 export const TABLES_DELETED = "appTablesDeleted";
 
-type Ports = Pick<DeployPorts, "persistence" | "committer" | "code" | "clock" | "random" | "startBackground">;
+type Ports = Pick<
+  DeployPorts,
+  "persistence" | "committer" | "code" | "clock" | "random" | "startBackground" | "history"
+>;
 
 /**
  * Deletes tables of a component with all that is in them, in one commit; their documents are removed in the background.
@@ -19,6 +24,7 @@ type Ports = Pick<DeployPorts, "persistence" | "committer" | "code" | "clock" | 
  */
 export async function deleteTables(ports: Ports, component: string, names: readonly string[]): Promise<void> {
   const { persistence, committer, code, clock, random, startBackground } = ports;
+  const history = await ports.history.begin();
   await commitWithRetry(committer, async () => {
     const rows = await persistence.loadCatalog();
     const active = await loadActiveApp(rows.values, code);
@@ -43,10 +49,18 @@ export async function deleteTables(ports: Ports, component: string, names: reado
         values: [
           ...drops.values,
           ...droppingTables(rows.values, tables, clock),
+          ...history.changes(rows.values, [eventOf(component, tables)]),
           { key: TABLES_DELETED, value: toHex(random.bytes(8)) },
         ],
       },
     };
   });
+  await ports.history.record();
   startBackground();
+}
+
+function eventOf(component: string, tables: readonly TableRow[]): DeploymentEvent {
+  const path = component === "" ? null : component;
+  const metadata = { component_id: path, component: path, table_names: tables.map(({ name }) => name) };
+  return { action: "delete_tables", metadata };
 }

@@ -391,6 +391,65 @@ describe("settings", () => {
   });
 });
 
+describe("history", () => {
+  interface Event extends Row {
+    readonly action: string;
+    readonly member_id: bigint;
+    readonly metadata: Record<string, any>; // oxlint-disable-line typescript/no-explicit-any -- of each action its own
+  }
+  const all = { filters: { minDate: 0 }, paginationOpts: { cursor: null, numItems: 200, id: 1 } };
+  const events = async (filters: object = {}): Promise<Event[]> =>
+    (await ask<Page<Event>>("paginatedDeploymentEvents", { ...all, filters: { minDate: 0, ...filters } })).page;
+
+  test("P-X-4 HIST1 pushes, variables, pauses and deleted tables are told, the newest first, as they happen", async () => {
+    const shown = dashboard.watch<Page<Event>>(`${FRONTEND}/paginatedDeploymentEvents`, all);
+    await shown.until(({ page }) => page.length > 0);
+    const [pushed] = (await events({ actions: ["push_config_with_components"] })).toReversed();
+    expect(pushed?.member_id).toBe(0n);
+    const diffs = pushed?.metadata["component_diffs"] as { component_path: string | null; component_diff: any }[]; // oxlint-disable-line typescript/no-explicit-any -- as above
+    expect(diffs.map(({ component_path: path }) => path).toSorted()).toEqual(["counter", null]);
+    const ofApp = diffs.find(({ component_path: path }) => path === null)?.component_diff;
+    expect(ofApp).toMatchObject({ diffType: { type: "create" }, moduleDiff: { removed: [] } });
+    expect(ofApp.moduleDiff.added).toContain("messages.js");
+    expect(await ask<Event>("deploymentEvents:lastPushEvent")).toEqual(
+      (await events({ actions: [pushed?.action] }))[0],
+    );
+
+    const change = (value: string | null) =>
+      request("/api/update_environment_variables", { changes: [{ name: "TOLD", value }] });
+    for (const value of ["secret", "other secret", null, null]) expect((await change(value)).status).toBe(200);
+    for (const state of ["paused", "running", "running"]) {
+      expect((await request("/api/change_deployment_state", { newState: state })).status).toBe(200);
+    }
+    await shown.until(({ page: [newest] }) => newest?.metadata["new_state"] === "running");
+    const newest = (await events()).slice(0, 5).map(({ action, metadata }) => [action, metadata]);
+    expect(newest).toEqual([
+      ["change_deployment_state", { old_state: "paused", new_state: "running" }],
+      ["change_deployment_state", { old_state: "running", new_state: "paused" }],
+      ["delete_environment_variable", { variable_name: "TOLD" }],
+      ["update_environment_variable", { variable_name: "TOLD" }],
+      ["create_environment_variable", { variable_name: "TOLD" }],
+    ]);
+    const [deleted] = await events({ actions: ["delete_tables"] });
+    expect(deleted?.metadata).toEqual({ component_id: null, component: null, table_names: ["doomed"] });
+    expect(
+      JSON.stringify(await events(), (_, value: unknown) => (typeof value === "bigint" ? "" : value)),
+    ).not.toContain("secret");
+  });
+
+  test("HIST2 events are chosen by time and by who did it", async () => {
+    const [last, before] = await events();
+    const since = await ask<Event[]>("listDeploymentEventsFromTime", { fromTimestamp: before?._creationTime });
+    expect(since).toEqual([before, last]);
+    const one = { minDate: before?._creationTime, maxDate: before?._creationTime };
+    expect(await events(one)).toEqual([before]);
+    expect(await events({ ...one, authorMemberIds: [0n] })).toEqual([before]);
+    expect(await events({ ...one, authorMemberIds: [7n] })).toEqual([]);
+    // Nobody but admins reads of it, the app included.
+    expect(await documents("_deployment_audit_log")).toEqual([]);
+  });
+});
+
 describe("rights", () => {
   test("SYS8 a read-only key reads and changes nothing; without one there is nothing to be found", async () => {
     await using reader = new Dashboard(backend.url, readOnlyKey);

@@ -61,6 +61,8 @@ const ARGUMENTS: Readonly<Record<string, unknown>> = {
   "_system/cli/queryEnvironmentVariables:get": { name: "GREETING" },
   "_system/cli/queryImport": { importId: "none" },
   "_system/frontend/listById": { ids: [] },
+  "_system/frontend/paginatedDeploymentEvents": { filters: { minDate: 0 }, ...PAGE },
+  "_system/frontend/listDeploymentEventsFromTime": { fromTimestamp: 0 },
   "_system/frontend/listTableScan": { table: "messages", limit: 3 },
   "_system/frontend/paginatedTableDocuments": { table: "messages", filters: null, ...PAGE },
   "_system/frontend/tableSize": { tableName: "messages" },
