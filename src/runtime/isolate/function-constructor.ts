@@ -12,9 +12,8 @@ const GLOBAL = /^\s*return this\s*;?\s*$/;
 export function installFunctionConstructor(): void {
   const real = Function;
   const make = (args: readonly unknown[], original: () => unknown): object => {
-    const [body] = args;
-    if (args.length === 0 || (args.length === 1 && typeof body === "string")) {
-      const text = String(body ?? "");
+    const [text = ""] = args;
+    if (args.length <= 1 && typeof text === "string") {
       if (GLOBAL.test(text)) return () => globalThis;
       if (QUESTION.test(text)) throw new EvalError("Code generation from strings disallowed for this context");
     }
