@@ -81,3 +81,12 @@ export const finishUploadBody = z.object({
 });
 
 export const importIdBody = z.object({ importId: z.string() });
+
+/** `/api/list_snapshot` and `/api/document_deltas`. */
+export const streamingExportBody = z.object({
+  snapshot: z.number().nullish(),
+  cursor: z.union([z.string(), z.number()]).nullish(),
+  tableName: z.string().nullish(),
+  component: z.string().nullish(),
+  format: z.string().nullish(),
+});
