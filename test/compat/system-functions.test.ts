@@ -85,7 +85,7 @@ describe.each([...SYSTEM_QUERIES.keys()])("%s", (path) => {
   });
 
   test("SYS1 does not exist for anybody else, in a batch and at a timestamp neither", async () => {
-    const missing = `Could not find public function for '${path}'.`;
+    const missing = `Could not find public function for '${path}'. Did you forget to run \`npx convex dev\`?`;
     const [query, mutation] = [await run("query", path, args, null), await run("mutation", path, args, null)];
     for (const { status, value, errorMessage } of [query, mutation]) {
       expect({ status, value }).toEqual({ status: "error", value: undefined });
@@ -157,7 +157,9 @@ describe("what the CLI asks", () => {
     ]);
     const schema = JSON.parse((await call("_system/frontend/getSchemas")).value.active);
     expect(schema).toMatchObject({
-      tables: [{ tableName: "messages", indexes: [{ indexDescriptor: "by_channel", fields: ["channel"] }] }],
+      tables: [
+        { tableName: "messages", indexes: [{ indexDescriptor: "by_channel", fields: ["channel", "_creationTime"] }] },
+      ],
       schemaValidation: true,
     });
     expect(schema.tables[0].documentType.value.size).toEqual({ fieldType: { type: "bigint" }, optional: true });
@@ -366,7 +368,7 @@ describe("what changes documents", () => {
       deleted.push(value.deleted);
       page = value;
     }
-    expect(deleted).toEqual([500, 500, 100]);
+    expect(deleted).toEqual([1000, 100]);
     expect(await scan("many")).toEqual([]);
     const nothing = await run("mutation", "_system/frontend/clearTablePage", { tableName: "never", cursor: null });
     expect(nothing.value).toMatchObject({ deleted: 0, hasMore: false });

@@ -290,4 +290,27 @@ describe("by kind", () => {
   test("P-F-7 WebAssembly and new Function work at import", async () => {
     expect(await isolate.value("query", "wasm:add", { a: 2, b: 3 })).toBe(10);
   });
+
+  test("REALM8 who asks at import whether functions can be made from strings hears what holds in calls", async () => {
+    expect(await isolate.value("query", "wasm:asks")).toEqual({
+      asked: [false, false, false],
+      global: true,
+      constructed: true,
+      made: "EvalError: Code generation from strings disallowed for this context",
+    });
+  });
+
+  test.each([
+    ["query", "wasm:inQuery"],
+    ["action", "wasm:inAction"],
+  ] as const)("REALM7 a %s makes the WebAssembly that its code spells out", async (kind, path) => {
+    expect(await isolate.value(kind, path, { a: 2, b: 3 })).toEqual({
+      sum: 5,
+      again: 5,
+      exports: [{ name: "plus", kind: "function" }],
+      instances: true,
+      fresh: true,
+      unknown: expect.stringContaining("CompileError") as unknown,
+    });
+  });
 });
