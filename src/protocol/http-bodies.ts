@@ -34,7 +34,11 @@ export const testFunctionBody = z.object({
 });
 
 export const environmentChangesBody = z.object({
-  // A value that is left out removes the variable, as `null` does.
+  changes: z.array(z.object({ name: z.string(), value: z.string().nullable() })),
+});
+
+/** `/api/v1/update_environment_variables`: a value may also be left out. */
+export const optionalChangesBody = z.object({
   changes: z.array(
     z.object({
       name: z.string(),
