@@ -150,6 +150,7 @@ const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
   "_system/frontend/components:list": ["code"],
   "_system/frontend/deploymentState:deploymentState": ["pause"],
   "_system/frontend/getSchemas": ["code"],
+  "_system/frontend/getSchemas:schemaValidationProgress": [],
   // Of tables of their own, which do not exist here.
   "_system/frontend/listCronJobs": [],
   "_system/frontend/listCronJobRuns": [],
