@@ -83,6 +83,8 @@ export interface DashboardService {
 export interface EnvironmentService {
   /** All of them or none. */
   update(changes: readonly EnvironmentChange[]): Promise<void>;
+  /** The user's own, by name. */
+  list(): Promise<readonly { readonly name: string; readonly value: string }[]>;
 }
 
 export interface PausingService {

@@ -37,6 +37,19 @@ export const environmentChangesBody = z.object({
   changes: z.array(z.object({ name: z.string(), value: z.string().nullable() })),
 });
 
+/** `/api/v1/update_environment_variables`: a value may also be left out. */
+export const optionalChangesBody = z.object({
+  changes: z.array(
+    z.object({
+      name: z.string(),
+      value: z
+        .string()
+        .nullish()
+        .transform((value) => value ?? null),
+    }),
+  ),
+});
+
 /** `/api/change_deployment_state`. */
 export const deploymentStateBody = z.object({ newState: z.enum(["running", "paused"]) });
 
