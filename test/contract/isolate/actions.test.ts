@@ -65,8 +65,8 @@ describe("timers and network", () => {
       refused: "TypeError: fetch attempted redirect",
       refusedByRequest: "TypeError: fetch attempted redirect",
       manual: 302,
-      scheme: "Error: Unsupported URL scheme -- http and https are supported (scheme was ftp)",
-      data: "Error: Unsupported URL scheme -- http and https are supported (scheme was data)",
+      scheme: "TypeError: Unsupported URL scheme -- http and https are supported (scheme was ftp)",
+      data: "TypeError: Unsupported URL scheme -- http and https are supported (scheme was data)",
       lenient: 200,
     });
     expect(relative).toMatch(/^TypeError: /);
