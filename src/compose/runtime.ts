@@ -18,7 +18,7 @@ import { Admission } from "../runtime/admission.ts";
 import type { CodeSource } from "../runtime/code/code-source.ts";
 import { type Deployment, DeploymentLoader, type VariableReader } from "../runtime/code/deployments.ts";
 import { Isolates } from "../runtime/code/isolates.ts";
-import { realmBundle } from "../runtime/code/realm-bundle.ts";
+import { realmBundle, realmEdits } from "../runtime/code/realm-bundle.ts";
 import { SealedCursors } from "../runtime/cursors.ts";
 import type { RuntimeEnvironment } from "../runtime/functions/environment.ts";
 import { JwtSigner } from "../runtime/functions/jwt-signer.ts";
@@ -172,8 +172,8 @@ export function schemaLimits(settings: Settings): SchemaLimits {
 function codeSource(store: CodeStore): CodeSource {
   return {
     app: async (version) => must(await store.app(version), `app version ${version} in the code bucket`),
-    bundle: async (key) => must(await store.bundle(key), `${key} in the code bucket`),
     realms: async (key) => must(await realmBundle(store, key, pause), `${key} in the code bucket`),
+    realmEdits: (key) => realmEdits(store, key, pause),
     sourceMap: (key) => store.sourceMap(key),
   };
 }

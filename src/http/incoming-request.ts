@@ -1,5 +1,5 @@
 import type { RequestHead } from "../protocol/invocation.ts";
-import type { IncomingRequest } from "../runtime/functions/http-action-runner.ts";
+import type { IncomingRequest } from "../runtime/functions/http-action-run.ts";
 import { CodedError } from "../shared/coded-error.ts";
 import { frame } from "../shared/frame.ts";
 import { headerList } from "../shared/headers.ts";

@@ -11,7 +11,8 @@ import type { FunctionCall, FunctionOutcome, MutationCall, UdfType } from "../pr
 import type { LogBatch, LogRequest } from "../protocol/function-log.ts";
 import type { EnvironmentChange } from "../protocol/http-bodies.ts";
 import type { Identity } from "../protocol/identity.ts";
-import type { HttpActionAnswer, HttpActionCall, IncomingRequest } from "../runtime/functions/http-action-runner.ts";
+import type { HttpActionAnswer, IncomingRequest } from "../runtime/functions/http-action-run.ts";
+import type { HttpActionCall } from "../runtime/functions/http-action-runner.ts";
 import type { TestFunctionCall } from "../runtime/functions/test-function.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";

@@ -2,6 +2,7 @@ import { convexToJson, type Value, v } from "convex/values";
 import { allDocuments } from "../engine/all-documents.ts";
 import { CRON_JOBS } from "../engine/due-queue.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../shared/json.ts";
+import { canonicalPath, parseFunctionPath } from "../values/function-path.ts";
 import { adminQuery, type SystemContext } from "./system-query.ts";
 
 /** Every cron job of the component, by name, with its last run and its next one. */
@@ -51,7 +52,7 @@ function runOf(job: JsonObject, run: JsonObject): Value {
   return {
     name: text(job["name"]),
     ts: nanoseconds(scheduled),
-    udfPath: text(object(job["spec"])["name"]),
+    udfPath: pathOf(job),
     udfArgs: argsOf(job),
     status: state["kind"] === "failed" ? { type: "err", error: text(state["error"]) } : { type: "success" },
     skippedRuns: BigInt(number(run["skipped"])),
@@ -62,13 +63,14 @@ function runOf(job: JsonObject, run: JsonObject): Value {
 
 function specOf(job: JsonObject): Value {
   const schedule = object(object(job["spec"])["schedule"]);
-  const { type, cron, ...numbers } = schedule;
+  const { type, cron, ...rest } = schedule;
+  const numbers = type === "interval" ? { seconds: secondsOf(rest) } : rest;
   const fields = Object.entries(numbers).map(([name, value]): [string, Value] => [
     name,
     typeof value === "number" ? BigInt(value) : text(value),
   ]);
   return {
-    udfPath: text(object(job["spec"])["name"]),
+    udfPath: pathOf(job),
     udfArgs: argsOf(job),
     cronSchedule: {
       type: text(type),
@@ -76,6 +78,16 @@ function specOf(job: JsonObject): Value {
       ...Object.fromEntries(fields),
     },
   };
+}
+
+/** Of an interval, whatever unit the developer gave it in. */
+function secondsOf({ hours, minutes, seconds }: JsonObject): number {
+  return number(hours) * 3600 + number(minutes) * 60 + number(seconds);
+}
+
+/** As `apiSpec` identifies the function. */
+function pathOf(job: JsonObject): string {
+  return canonicalPath(parseFunctionPath(text(object(job["spec"])["name"])));
 }
 
 /** JSON text in bytes, as the dashboard reads it. */

@@ -12,7 +12,7 @@ import { readTablePage } from "./table-page.ts";
 const SUCCESS = { success: true };
 
 /** Of one call: clients repeat it while there is more. Removing a document reads it once more. */
-const CLEARED_AT_ONCE = { pageSize: 500, maximumRowsRead: 500, maximumBytesRead: 4 * 1024 * 1024 };
+const CLEARED_AT_ONCE = { pageSize: 1000, maximumRowsRead: 1000, maximumBytesRead: 4 * 1024 * 1024 };
 
 /** Adds all of them or none. A document that can't be stored is no failure of the call: the answer says why. */
 const addDocument = adminMutation(

@@ -154,7 +154,10 @@ test("P-I-7 convex mcp lists tables, data, functions and variables, and runs fun
   }
   const { tables } = (await tool("tables")) as { tables: Record<string, { schema?: object; inferredSchema?: object }> };
   expect(tables["messages"]).toMatchObject({
-    schema: { tableName: "messages", indexes: [{ indexDescriptor: "by_channel", fields: ["channel"] }] },
+    schema: {
+      tableName: "messages",
+      indexes: [{ indexDescriptor: "by_channel", fields: ["channel", "_creationTime"] }],
+    },
     inferredSchema: { type: "Object" },
   });
   const page = { tableName: "messages", order: "desc", limit: 2 };

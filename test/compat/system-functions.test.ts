@@ -150,7 +150,9 @@ describe("what the CLI asks", () => {
     ]);
     const schema = JSON.parse((await call("_system/frontend/getSchemas")).value.active);
     expect(schema).toMatchObject({
-      tables: [{ tableName: "messages", indexes: [{ indexDescriptor: "by_channel", fields: ["channel"] }] }],
+      tables: [
+        { tableName: "messages", indexes: [{ indexDescriptor: "by_channel", fields: ["channel", "_creationTime"] }] },
+      ],
       schemaValidation: true,
     });
     expect(schema.tables[0].documentType.value.size).toEqual({ fieldType: { type: "bigint" }, optional: true });
@@ -355,7 +357,7 @@ describe("what changes documents", () => {
       deleted.push(value.deleted);
       page = value;
     }
-    expect(deleted).toEqual([500, 500, 100]);
+    expect(deleted).toEqual([1000, 100]);
     expect(await scan("many")).toEqual([]);
     const nothing = await run("mutation", "_system/frontend/clearTablePage", { tableName: "never", cursor: null });
     expect(nothing.value).toMatchObject({ deleted: 0, hasMore: false });

@@ -1,6 +1,6 @@
 import type { AppVersion } from "../../protocol/app.ts";
 import type { CodeSource } from "./code-source.ts";
-import { originalColumn, realmModule } from "./realm-module.ts";
+import { originalColumn } from "./realm-module.ts";
 import { type ModuleMap, parseSourceMap, plainMap, type SourceMaps } from "./source-map.ts";
 
 /** Parsed maps by R2 key. Content-addressed, so never stale; bounded, since one map can be megabytes. */
@@ -15,9 +15,10 @@ export function sourceMapsOf(code: CodeSource, app: AppVersion): SourceMaps {
     return text === null ? null : plainMap(text);
   };
   const isolateMap = async (key: string, mapKey: string): Promise<ModuleMap | null> => {
-    const [text, sources] = await Promise.all([code.sourceMap(mapKey), code.bundle(app.bundleKey)]);
-    const source = sources[key];
-    return text === null || source === undefined ? null : rewrittenMap(key, source, text);
+    const [text, editsOf] = await Promise.all([code.sourceMap(mapKey), code.realmEdits(app.bundleKey)]);
+    if (text === null) return null;
+    const edits = editsOf(key);
+    return { map: parseSourceMap(text), pushedColumn: (line, column) => originalColumn(edits, line, column) };
   };
   return {
     async sourceMap(key) {
@@ -31,13 +32,5 @@ export function sourceMapsOf(code: CodeSource, app: AppVersion): SourceMaps {
       parsed.set(mapKey, map);
       return map;
     },
-  };
-}
-
-function rewrittenMap(key: string, source: string, text: string): ModuleMap {
-  const { edits } = realmModule(key, source);
-  return {
-    map: parseSourceMap(text),
-    pushedColumn: (line, column) => originalColumn(source, edits, line, column),
   };
 }

@@ -1,12 +1,13 @@
 import type { AppVersion } from "../../protocol/app.ts";
+import type { LineEdit } from "./realm-module.ts";
 
 /** Where pushed code is kept: content-addressed, immutable. Implemented on R2. */
 export interface CodeSource {
   /** Throws when the version is unknown: the catalog never names one that was not stored first. */
   app(version: string): Promise<AppVersion>;
-  /** Sources of every isolate module by key, as pushed. */
-  bundle(key: string): Promise<Readonly<Record<string, string>>>;
-  /** The same modules rewritten for calls (`realm-module.ts`). `key` is the bundle's. */
+  /** Every isolate module by key, rewritten for calls (`realm-module.ts`). `key` is the bundle's. */
   realms(key: string): Promise<Readonly<Record<string, string>>>;
+  /** What the rewriting did to the lines of each module. */
+  realmEdits(key: string): Promise<(module: string) => readonly LineEdit[]>;
   sourceMap(key: string): Promise<string | null>;
 }

@@ -4,6 +4,7 @@ import type { Program as EsProgram } from "estree";
 import type { ModuleSharing } from "../isolate/shared-modules.ts";
 import { moduleSharing } from "./module-sharing.ts";
 import { isTree, nameOf, type Tree, tree, trees } from "./syntax-tree.ts";
+import { wasmLiteral } from "./wasm-literals.ts";
 
 /**
  * Every call evaluates the modules of its app afresh (`abi.md` §5.2): module state never passes from one call to the
@@ -26,7 +27,7 @@ export interface Edit {
 }
 
 /** Part of the key under which rewritten bundles are stored: changes with everything below. */
-export const REALM_FORMAT = 3;
+export const REALM_FORMAT = 4;
 
 /** `key` is the module's in the isolate's table, `"app/dir/messages.js"`. Throws `SyntaxError`. */
 export function realmModule(key: string, source: string): RealmModule {
@@ -37,25 +38,35 @@ export function realmModule(key: string, source: string): RealmModule {
   return { code: apply(source, edits), edits };
 }
 
-/** Column in the source of a position in the rewritten module, both from 0. The line is the same. */
-export function originalColumn(source: string, edits: readonly Edit[], line: number, column: number): number {
-  const begin = lineStart(source, line);
-  let shift = 0;
+/** What an edit did to a line it begins in: columns of the source it took away and columns that stand there instead. */
+export type LineEdit = readonly [line: number, column: number, taken: number, put: number];
+
+/** Sorted, lines from 1 and columns from 0. */
+export function lineEdits(source: string, edits: readonly Edit[]): LineEdit[] {
+  const result: LineEdit[] = [];
+  let line = 1;
+  let begin = 0;
   for (const { start, end, text } of edits) {
-    if (start < begin) continue;
-    const at = start - begin + shift;
-    if (source.slice(begin, start).includes("\n") || column < at) break;
-    const length = text.length - (text.lastIndexOf("\n") + 1);
-    if (column < at + length) return start - begin;
-    shift += length - (end - start);
+    for (let at = source.indexOf("\n", begin); at !== -1 && at < start; at = source.indexOf("\n", begin)) {
+      line++;
+      begin = at + 1;
+    }
+    result.push([line, start - begin, end - start, text.length - (text.lastIndexOf("\n") + 1)]);
   }
-  return Math.max(0, column - shift);
+  return result;
 }
 
-function lineStart(source: string, line: number): number {
-  let at = 0;
-  for (let n = 1; n < line; n++) at = source.indexOf("\n", at) + 1;
-  return at;
+/** Column in the source of a position in the rewritten module, both from 0. The line is the same. */
+export function originalColumn(edits: readonly LineEdit[], line: number, column: number): number {
+  let shift = 0;
+  for (const [edited, from, taken, put] of edits) {
+    if (edited < line) continue;
+    const at = from + shift;
+    if (edited > line || column < at) break;
+    if (column < at + put) return from;
+    shift += put - taken;
+  }
+  return Math.max(0, column - shift);
 }
 
 function apply(source: string, edits: readonly Edit[]): string {
@@ -70,7 +81,7 @@ function apply(source: string, edits: readonly Edit[]): string {
 
 /** Convex has none (`abi.md` §5.2): the module can be imported by nobody. In the platform's words for it. */
 const TOP_LEVEL_AWAIT =
-  "export const shared=false,external=[],sharing=null;" +
+  "export const shared=false,external=[],sharing=null,wasm=()=>[];" +
   'export default function*(){throw new Error("Top-level await in module is unsettled.")}';
 
 const FUNCTIONS: ReadonlySet<string> = new Set([
@@ -97,6 +108,7 @@ class Rewriting {
   readonly #statements = new Set<number>();
   /** Identifiers that go away with their statement. */
   readonly #removed = new Set<unknown>();
+  readonly #wasm = new Set<string>();
   #awaits = false;
 
   constructor(key: string, source: string) {
@@ -137,6 +149,8 @@ class Rewriting {
 
   /** What has to be known of a node when a reference below it is rewritten, and the expressions only modules have. */
   #visit(node: Tree, insideFunction: boolean): void {
+    const wasm = wasmLiteral(node);
+    if (wasm !== undefined) this.#wasm.add(wasm);
     switch (node.type) {
       case "AwaitExpression":
         this.#awaits ||= !insideFunction;
@@ -265,6 +279,7 @@ class Rewriting {
     const stars = this.#stars.map((from) => `${realm}.star(${from});`);
     const external = [...this.#imports.keys()].filter((specifier) => !isRelative(specifier));
     const text =
+      `export const wasm=()=>${JSON.stringify([...this.#wasm])};` +
       `export const shared=${String(shared)},external=${JSON.stringify(external)},sharing=${JSON.stringify(sharing)};` +
       `export default function*(${realm}){${realm}.exports({__proto__:null${getters.map((g) => `,${g}`).join("")}});` +
       imports.join("") +

@@ -1,12 +1,12 @@
 import { CodedError } from "../../shared/coded-error.ts";
 import type { Catalog } from "../../engine/catalog.ts";
-import { toHex } from "../../shared/bytes.ts";
 import type { Committer, FunctionCall, FunctionLogLine, FunctionOutcome } from "../../protocol/execution.ts";
-import type { Invocation, InvocationResult, LogLine } from "../../protocol/invocation.ts";
+import type { InvocationResult, LogLine } from "../../protocol/invocation.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
 import { isPaused, refuseWhilePaused } from "../code/deployment-state.ts";
 import type { Deployments } from "../code/deployments.ts";
 import type { ActionExecution } from "./action-execution.ts";
+import { actionInvocation } from "./action-invocation.ts";
 import { ActionCapability } from "./action-capability.ts";
 import type { FileUploads } from "../files/runtime-files.ts";
 import { checkArguments, checkReturnValue } from "./arguments.ts";
@@ -124,22 +124,13 @@ export class ActionRunner {
     const args = await this.#withTables(deployment.catalog, (catalog) =>
       checkArguments(found, call.args, catalog, limits, "refused"),
     );
-    const invocation: Invocation = {
-      kind: "action",
-      target: found.target,
-      args,
-      requestId: call.context.requestId,
-      now: runtime.clock.now(),
-      seed: toHex(runtime.random.bytes(16)).toLowerCase(),
-      tablesVersion: String(deployment.catalog.ts),
-      limits: limits.invocation,
-    };
+    const invocation = JSON.stringify(actionInvocation("action", execution, args));
     const harness = await runtime.isolates.harness(deployment.app, deployment.variables, "action");
     const capability = new ActionCapability(execution);
     const deadline = timeLimit(limits.actionTimeoutMs, limits.notes.actionTimeoutMs ?? "");
     try {
       const text = await Promise.race([
-        withinRpcSize(harness.run(JSON.stringify(invocation), capability), found, limits),
+        withinRpcSize(harness.run(invocation, capability), found, limits),
         deadline.expired,
       ]);
       const result: InvocationResult = JSON.parse(text);

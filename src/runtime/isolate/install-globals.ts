@@ -8,6 +8,7 @@ import { installOtherGlobals } from "./other-globals.ts";
 import { installRandomness } from "./random-globals.ts";
 import { installTimers } from "./timer-globals.ts";
 import { watchUnhandledRejections } from "./unhandled-rejections.ts";
+import { installWebAssembly } from "./wasm-globals.ts";
 
 /** Once, before any user module: bundled libraries keep references to the globals they saw at import. */
 export function installGlobals(): void {
@@ -20,5 +21,6 @@ export function installGlobals(): void {
   installEnvironmentVariables();
   installConvexGlobal();
   installMemoryAccounting();
+  installWebAssembly();
   installOtherGlobals();
 }

@@ -1,6 +1,7 @@
 import { newImport, whileImporting } from "./import-phase.ts";
 import { currentCall } from "./running.ts";
 import { type ModuleSharing, modulesToShare } from "./shared-modules.ts";
+import { compileAtStart } from "./wasm-globals.ts";
 
 /** What a rewritten module exports (`code/realm-module.ts`). */
 interface RealmDefinition {
@@ -10,6 +11,8 @@ interface RealmDefinition {
   readonly external: readonly string[];
   /** Null: nobody can import it. */
   readonly sharing: ModuleSharing | null;
+  /** The WebAssembly that its code spells out. */
+  readonly wasm: () => readonly string[];
   readonly default: (module: ModuleScope) => Generator<void, void>;
 }
 
@@ -156,7 +159,8 @@ export function newRealm(): Realm {
 /** Called by the main module for each module at start-up. One that can't be loaded fails only those who import it. */
 export async function defineModule(key: string, importModule: () => Promise<RealmDefinition>): Promise<void> {
   try {
-    const { shared, external, sharing, default: start } = await importModule();
+    const { shared, external, sharing, wasm, default: start } = await importModule();
+    compileAtStart(wasm());
     definitions.set(key, { kind: "module", shared, start });
     if (sharing !== null) sharings.set(key, sharing);
     await Promise.all(external.map(defineExternal));

@@ -49,6 +49,7 @@ function interval(name: string, seconds: number, target: string, args: unknown):
 interface Listed {
   readonly _id: string;
   readonly name: string;
+  readonly cronSpec: { readonly udfPath: string; readonly cronSchedule: unknown };
   readonly lastRun: { readonly status: { readonly type: string; readonly error?: string } } | null;
   readonly nextRun: { readonly nextTs: string; readonly state: { readonly type: string } };
 }
@@ -181,6 +182,26 @@ test("P-S-10 every form of schedule has its next time", async () => {
   const again = await job("hourly, some minute");
   expect(new Date(Number(BigInt(again.nextRun.nextTs) / 1_000_000n)).getUTCMinutes()).toBe(minute);
   expect(await jobs.events("forms")).toEqual([]);
+});
+
+test("P-S-10 an interval is told in seconds, whatever its unit, a schedule of another form as it was written", async () => {
+  await deploy(
+    `crons.interval("hours", { hours: 2 }, ref("work:note"), { run: "units", tag: "hours" });`,
+    `crons.interval("minutes", { minutes: 1 }, ref("work:note"), { run: "units", tag: "minutes" });`,
+    `crons.cron("cron", "*/5 3 * * 1-5", ref("work:note"), { run: "units", tag: "cron" });`,
+    interval("seconds", 3600, "work:note", { run: "units", tag: "seconds" }),
+  );
+  const schedules = (await listed()).map(({ name, cronSpec }) => [name, cronSpec.cronSchedule]);
+  expect(Object.fromEntries(schedules)).toEqual({
+    hours: { type: "interval", seconds: "7200" },
+    minutes: { type: "interval", seconds: "60" },
+    cron: { type: "cron", cronExpr: "*/5 3 * * 1-5" },
+    seconds: { type: "interval", seconds: "3600" },
+  });
+  // As the list of functions names it.
+  const spec = (await valueOf(api.admin("_system/cli/modules:apiSpec"))) as readonly { readonly identifier?: string }[];
+  expect(spec.map(({ identifier }) => identifier)).toContain("work.js:note");
+  expect((await job("cron")).cronSpec.udfPath).toBe("work.js:note");
 });
 
 test("E-B-17 a time that never comes is refused when it is pushed, and nothing changes", async () => {

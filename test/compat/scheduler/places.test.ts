@@ -64,7 +64,7 @@ test("P-S-1 P-C-1 the jobs of a component are not in the app's table", async () 
 
 test("P-S-10 a component has cron jobs of its own", async () => {
   const crons = (await valueOf(api.admin("_system/frontend/listCronJobs", {}, "box"))) as readonly object[];
-  expect(crons).toMatchObject([{ name: "in the box", cronSpec: { udfPath: "lib:note" } }]);
+  expect(crons).toMatchObject([{ name: "in the box", cronSpec: { udfPath: "lib.js:note" } }]);
   expect(await valueOf(api.admin("_system/frontend/listCronJobs"))).toEqual([]);
   await eventually(async () => {
     const notes = await jobs.client.query<readonly unknown[]>("boxes:notes", { run: "cron" });

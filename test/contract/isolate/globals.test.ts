@@ -307,4 +307,18 @@ describe("by kind", () => {
   test("P-F-7 WebAssembly and new Function work at import", async () => {
     expect(await isolate.value("query", "wasm:add", { a: 2, b: 3 })).toBe(10);
   });
+
+  test.each([
+    ["query", "wasm:inQuery"],
+    ["action", "wasm:inAction"],
+  ] as const)("REALM7 a %s makes the WebAssembly that its code spells out", async (kind, path) => {
+    expect(await isolate.value(kind, path, { a: 2, b: 3 })).toEqual({
+      sum: 5,
+      again: 5,
+      exports: [{ name: "plus", kind: "function" }],
+      instances: true,
+      fresh: true,
+      unknown: expect.stringContaining("CompileError") as unknown,
+    });
+  });
 });

@@ -40,11 +40,11 @@ function isolates(): Isolates {
   } as unknown as WorkerLoader;
   const source = {
     app: () => Promise.reject(new Error("nobody asks for the app")),
-    bundle: () => Promise.reject(new Error("calls need the rewritten modules")),
     realms: (key: string) => {
       bundlesRead.push(key);
       return Promise.resolve({ "app/m.js": "export {}" });
     },
+    realmEdits: () => Promise.reject(new Error("no stack is mapped")),
     sourceMap: () => Promise.resolve(null),
   };
   return new Isolates(loader, source, { harness: "", wrappers: "", version: "1" });

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { originalColumn, realmModule } from "../../../src/runtime/code/realm-module.ts";
+import { type Bundle, realmBundle, realmEdits } from "../../../src/runtime/code/realm-bundle.ts";
+import { lineEdits, originalColumn, realmModule } from "../../../src/runtime/code/realm-module.ts";
 
 type Namespace = Record<string, unknown>;
 type Start = (scope: object) => Generator<void, void>;
@@ -178,9 +179,38 @@ test("REALM3 lines stay, and columns can be told from those that ran", () => {
   const line = lines[3] ?? "";
   const original = source.split("\n")[3] ?? "";
   for (const text of ["() =>", "// end", "})"]) {
-    expect(originalColumn(source, edits, 4, line.indexOf(text))).toBe(original.indexOf(text));
+    expect(originalColumn(lineEdits(source, edits), 4, line.indexOf(text))).toBe(original.indexOf(text));
   }
-  expect(originalColumn(source, edits, 4, line.indexOf("foo)("))).toBe(original.indexOf("foo("));
+  expect(originalColumn(lineEdits(source, edits), 4, line.indexOf("foo)("))).toBe(original.indexOf("foo("));
+});
+
+test("REALM3 the columns of a stack are told from what the push kept, without rewriting the code again", async () => {
+  const source = 'import { a } from "./a.js";\nexport const f = () => a(1);\n';
+  const stored = new Map<string, Bundle>([["b", { "app/main.js": source, "app/broken.js": "no javascript" }]]);
+  const reads: string[] = [];
+  const store = {
+    bundle: (key: string) => {
+      reads.push(key);
+      return Promise.resolve(stored.get(key) ?? null);
+    },
+    putBundle: (key: string, bundle: Bundle) => {
+      stored.set(key, bundle);
+      return Promise.resolve();
+    },
+  };
+  const pause = (): Promise<void> => Promise.resolve();
+  const code = (await realmBundle(store, "b", pause))?.["app/main.js"] ?? "";
+  reads.length = 0;
+  const editsOf = await realmEdits(store, "b", pause);
+  expect(reads).not.toContain("b");
+  expect(editsOf("app/broken.js")).toEqual([]);
+  const line = code.split("\n")[1] ?? "";
+  expect(originalColumn(editsOf("app/main.js"), 2, line.indexOf("(1)"))).toBe(
+    "export const f = () => a(1)".indexOf("(1)"),
+  );
+  // A bundle that an earlier backend rewrote.
+  for (const key of stored.keys()) if (key !== "b") stored.delete(key);
+  expect((await realmEdits(store, "b", pause))("app/main.js")).toEqual(editsOf("app/main.js"));
 });
 
 test("REALM4 code that can only be made at start-up and the stateless package are shared, everything else is not", () => {
@@ -193,6 +223,19 @@ test("REALM4 code that can only be made at start-up and the stateless package ar
   expect(shared(convex)).toBe(true);
   expect(shared(`${convex}// convex/lib/cache.ts\nvar cache = new Map();\n`)).toBe(false);
   expect(shared("export function g(WebAssembly) { return WebAssembly; }")).toBe(false);
+});
+
+test.each([
+  ["base64", 'export const f = () => decode("AGFzbQEAAAABBAFgAAA=");', ["AGFzbQEAAAABBAFgAAA="]],
+  ["a data URL", 'let x = "data:application/wasm;base64,AGFzbQEAAAAA";', ["AGFzbQEAAAAA"]],
+  ["base64 over several lines", "let x = `\nAGFzbQEA\nAAAA\n`;", []],
+  ["base64 in a template", "let x = `AGFzbQEAAAAA\nAAAA`;", ["AGFzbQEAAAAAAAAA"]],
+  ["bytes", "let x = Uint8Array.from([0, 97, 115, 109, 1, 0, 0, 0, 255]);", ["AGFzbQEAAAD/"]],
+  ["bytes that are not known yet", "let x = [0, 97, 115, 109, 1, 0, 0, 0, n];", []],
+  ["the same twice", 'let x = ["AGFzbQEAAAAA", "AGFzbQEAAAAA"];', ["AGFzbQEAAAAA"]],
+  ["other text and numbers", 'let x = ["AGFzbQEA and more", "AGFz", [0, 97, 115], [,]];', []],
+])("REALM7 WebAssembly spelled out as %s", (_what, source, expected) => {
+  expect(realmModule("app/a.js", source).code).toContain(`const wasm=()=>${JSON.stringify(expected)};`);
 });
 
 test("REALM5 a top-level await can't be imported, one inside a function can", () => {
