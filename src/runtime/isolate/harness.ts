@@ -14,6 +14,7 @@ import { drive, type Settled } from "./drive.ts";
 import { receivedRequest, routeRequest } from "./http-action.ts";
 import { findFunction } from "./lookup.ts";
 import { RealRequest, RealResponse } from "./originals.ts";
+import { ownStacks } from "./own-stacks.ts";
 import { newRealm } from "./realm.ts";
 import { ClientWatch } from "./request-signal.ts";
 import { thrownError, wholeText } from "./thrown-error.ts";
@@ -36,6 +37,7 @@ export class Harness extends WorkerEntrypoint<IsolateEnv> {
     host: HostCapability,
   ): Promise<string | Uint8Array<ArrayBuffer> | Response> {
     const call = new Call(JSON.parse(text) as Invocation, host);
+    ownStacks();
     const routed = routeRequest(newRealm(), call.invocation);
     if (!routed.ok) return await failedBeforeHead(call, routed.error);
     call.usedNetwork = true;
@@ -93,6 +95,15 @@ async function failedBeforeHead(call: Call, error: ThrownError): Promise<string>
 }
 
 async function execute(call: Call): Promise<InvocationResult> {
+  const restoreStacks = ownStacks();
+  try {
+    return await executeWithStacks(call);
+  } finally {
+    restoreStacks();
+  }
+}
+
+async function executeWithStacks(call: Call): Promise<InvocationResult> {
   const { invocation } = call;
   const kind = invocation.kind;
   if (kind === "httpAction") return await failure(call, wholeText("HTTP actions are served, not run."));

@@ -119,7 +119,7 @@ export class Realm {
         await Promise.resolve();
         const text = String(specifier);
         if (currentCall()?.deterministic === true) {
-          throw new TypeError(`Can't dynamically import "${text}" in a query or mutation`);
+          throw new TypeError("dynamic module import unsupported");
         }
         const imported = /^\.{0,2}\//.test(text) ? new URL(text, `file:///${key}`).pathname.slice(1) : text;
         if (!this.has(imported)) return (await import(imported)) as object;

@@ -273,6 +273,13 @@ describe("by kind", () => {
     expect(await isolate.value("query", "globals:asyncLocalStorage")).toHaveLength(3);
   });
 
+  test("ISO47 how stacks are made is a call's own, also of a call within another", async () => {
+    for (let call = 0; call < 2; call++) {
+      // oxlint-disable-next-line no-await-in-loop -- the second finds nothing of the first
+      expect(await isolate.value("mutation", "globals:stackSettings")).toEqual([10, true, 10, "undefined", 1, false]);
+    }
+  });
+
   test("ISO8 counted buffers behave like the platform's", async () => {
     expect(await isolate.value("query", "globals:buffers")).toEqual({
       instance: [true, true, true],
