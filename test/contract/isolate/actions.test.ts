@@ -88,6 +88,14 @@ describe("timers and network", () => {
     expect(await isolate.value("action", "actions:dynamicImport")).toBe(42);
   });
 
+  test("P-F-13 ISO36 an action that imports a module which is not there is told so in Convex's words", async () => {
+    const { error } = await isolate.run("action", "actions:dynamicImportOfNothing");
+    expect(error).toMatchObject({
+      name: "Error",
+      message: "Couldn't find JavaScript module 'nothing.js'. Did you forget to run `npx convex dev`?",
+    });
+  });
+
   test("ISO31 blobs cross to the host and back", async () => {
     expect(await isolate.value("action", "actions:blobs")).toEqual({
       id: "blob0:unchecked",
