@@ -1,3 +1,4 @@
+import type { FileAddresses } from "../../engine/file-store.ts";
 import type { FunctionScope } from "../../engine/function-scope.ts";
 import type { ComponentPath } from "../../engine/names.ts";
 import type { Transaction } from "../../engine/transaction.ts";
@@ -16,6 +17,7 @@ export interface SystemMutationContext {
   readonly database: FunctionScope;
   readonly deployment: Deployment;
   readonly component: ComponentPath;
+  readonly files: FileAddresses;
 }
 
 /** A mutation of the backend itself, under a `_system/` path: no user code runs. */
