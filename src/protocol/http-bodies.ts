@@ -34,7 +34,15 @@ export const testFunctionBody = z.object({
 });
 
 export const environmentChangesBody = z.object({
-  changes: z.array(z.object({ name: z.string(), value: z.string().nullable() })),
+  changes: z.array(
+    z.object({
+      name: z.string(),
+      value: z
+        .string()
+        .nullish()
+        .transform((value) => value ?? null),
+    }),
+  ),
 });
 
 /** `/api/change_deployment_state`. */

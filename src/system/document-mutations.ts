@@ -1,7 +1,13 @@
 import { v } from "convex/values";
+import { SCHEDULED_FUNCTIONS } from "../engine/due-queue.ts";
+import { deleteFile } from "../engine/stored-files.ts";
+import { fileNotFound } from "../runtime/files/file-not-found.ts";
+import { fileOf } from "../runtime/files/storage-id.ts";
 import { failureOf } from "../runtime/functions/failure.ts";
 import type { SystemMutationContext, SystemMutationFunctions } from "../runtime/functions/system-mutation.ts";
+import { cancelFunction } from "../runtime/scheduling/schedule.ts";
 import { DOCUMENT_SYSCALLS } from "../runtime/syscalls/db.ts";
+import { SyscallArguments } from "../runtime/syscalls/arguments.ts";
 import { must } from "../shared/assert.ts";
 import { badRequest, CodedError } from "../shared/coded-error.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../shared/json.ts";
@@ -10,6 +16,9 @@ import { adminMutation } from "./system-query.ts";
 import { readTablePage } from "./table-page.ts";
 
 const SUCCESS = { success: true };
+
+/** Names under which the dashboard's functions show scheduled functions. */
+const SCHEDULED: ReadonlySet<string> = new Set(["_scheduled_jobs", SCHEDULED_FUNCTIONS]);
 
 /** Of one call: clients repeat it while there is more. Removing a document reads it once more. */
 const CLEARED_AT_ONCE = { pageSize: 1000, maximumRowsRead: 1000, maximumBytesRead: 4 * 1024 * 1024 };
@@ -47,7 +56,11 @@ const replaceDocument = adminMutation({ id: v.string(), document: v.any() }, asy
 const deleteDocuments = adminMutation(
   { toDelete: v.array(v.object({ id: v.string(), tableName: v.string() })) },
   async (context, { toDelete }) => {
-    for (const { id, tableName } of toDelete) await syscall(context, "1.0/remove", { table: tableName, id });
+    for (const { id, tableName } of toDelete) {
+      // Of what waits to be run, the rest of the backend hears only when it is canceled.
+      if (SCHEDULED.has(tableName)) await cancelFunction(context, new SyscallArguments({ id }, "cancel_job"), null);
+      else await syscall(context, "1.0/remove", { table: tableName, id });
+    }
     return SUCCESS;
   },
 );
@@ -67,18 +80,41 @@ const clearTablePage = adminMutation(
   },
 );
 
-/** With them admins change documents of any component, as in the dashboard's data view. */
+const storageId = v.string();
+
+const deleteFiles = adminMutation({ storageIds: v.array(storageId) }, async (context, { storageIds }) => {
+  for (const id of storageIds) await removeFile(context, id);
+  return null;
+});
+
+const deleteOneFile = adminMutation({ storageId }, async (context, { storageId: id }) => {
+  await removeFile(context, id);
+  return null;
+});
+
+const generateUploadUrl = adminMutation({}, ({ addresses, component }) => addresses.uploadUrl(component));
+
+/** With them admins change documents and files of any component, as in the dashboard. */
 export const SYSTEM_MUTATIONS: SystemMutationFunctions = new Map([
   ["_system/frontend/addDocument", addDocument],
   ["_system/frontend/patchDocumentsFields", patchDocumentsFields],
   ["_system/frontend/replaceDocument", replaceDocument],
   ["_system/frontend/deleteDocuments", deleteDocuments],
   ["_system/frontend/clearTablePage", clearTablePage],
+  ["_system/frontend/fileStorageV2:deleteFile", deleteOneFile],
+  ["_system/frontend/fileStorageV2:deleteFiles", deleteFiles],
+  ["_system/frontend/fileStorageV2:generateUploadUrl", generateUploadUrl],
 ]);
 
 /** What the app's own functions would do, with the same checks. */
 function syscall({ database }: SystemMutationContext, op: string, args: JsonObject): Promise<string> {
   return must(DOCUMENT_SYSCALLS[op], op)(database, args);
+}
+
+async function removeFile({ transaction, component, addresses, deployment }: SystemMutationContext, id: string) {
+  const args = new SyscallArguments({ storageId: id }, "storage.delete");
+  const ref = await fileOf(args, component, addresses.names(deployment.catalog));
+  if (!(await deleteFile(transaction, ref))) throw fileNotFound(args);
 }
 
 function idOf(document: JsonValue): string {

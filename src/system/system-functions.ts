@@ -14,6 +14,7 @@ import { checkArguments } from "../runtime/functions/arguments.ts";
 import type { RuntimeEnvironment } from "../runtime/functions/environment.ts";
 import { failureOf, FunctionError } from "../runtime/functions/failure.ts";
 import type { QueryResult } from "../runtime/functions/query-runner.ts";
+import { tableNames } from "../runtime/functions/table-names.ts";
 import { PinnedSnapshot } from "../runtime/functions/snapshot.ts";
 import { CodedError } from "../shared/coded-error.ts";
 import type { JsonValue } from "../shared/json.ts";
@@ -25,7 +26,9 @@ import { listCronJobRuns, listCronJobs } from "./cron-jobs.ts";
 import { getVariable, listVariables } from "./environment-variables.ts";
 import { deploymentState } from "./deployment-state.ts";
 import { latestExport } from "./exports.ts";
+import { fileMetadata, getFile, numFiles } from "./files.ts";
 import { getImport, listImports } from "./imports.ts";
+import { indexes } from "./indexes.ts";
 import { queryTable } from "./query-table.ts";
 import { paginatedScheduledJobs } from "./scheduled-jobs.ts";
 import { getSchemas } from "./schemas.ts";
@@ -57,6 +60,10 @@ export const SYSTEM_QUERIES: ReadonlyMap<string, SystemQuery> = new Map([
   ["_system/frontend/tableSize", tableSize],
   ["_system/frontend/tableSize:sizeOfAllTables", sizeOfAllTables],
   ["_system/frontend/listTableScan", listTableScan],
+  ["_system/frontend/indexes", indexes],
+  ["_system/frontend/fileStorageV2:numFiles", numFiles],
+  ["_system/frontend/fileStorageV2:fileMetadata", fileMetadata],
+  ["_system/frontend/fileStorageV2:getFile", getFile],
   ["_system/frontend/paginatedTableDocuments", paginatedTableDocuments],
   ["_system/frontend/listById", listById],
   ["_system/frontend/listEnvironmentVariables", listVariables],
@@ -68,7 +75,7 @@ export const SYSTEM_QUERIES: ReadonlyMap<string, SystemQuery> = new Map([
 export interface SystemParts {
   readonly deployments: CurrentDeployment;
   readonly persistence: Persistence;
-  readonly runtime: Pick<RuntimeEnvironment, "clock" | "random" | "cursors" | "limits">;
+  readonly runtime: Pick<RuntimeEnvironment, "clock" | "random" | "cursors" | "limits" | "files">;
   readonly cloudUrl: string;
   readonly variables: SystemContext["variables"];
 }
@@ -132,13 +139,14 @@ export class SystemFunctions {
     const { deployments, persistence, runtime, cloudUrl: url, variables } = this.#parts;
     const deployment = await deployments.current();
     const { catalog } = deployment;
+    const now = runtime.clock.now();
     const snapshot = new PinnedSnapshot(persistence, catalog.ts, at);
     const transaction = new Transaction({
       kind: "query",
       reader: snapshot,
       catalog,
       schemas: () => null,
-      now: runtime.clock.now(),
+      now,
       random: runtime.random,
       cursors: runtime.cursors,
       limits: query.unbounded ? UNBOUNDED : runtime.limits.transaction,
@@ -148,7 +156,13 @@ export class SystemFunctions {
       // So that what is taken from the catalog is of the same moment as what is read.
       await snapshot.pin();
       const [checked = null]: readonly JsonValue[] = JSON.parse(
-        checkArguments({ path, args: query.args }, args, catalog, runtime.limits, "refused"),
+        checkArguments(
+          { path, args: query.args },
+          args,
+          tableNames(catalog, path.component),
+          runtime.limits,
+          "refused",
+        ),
       );
       return query.run(
         {
@@ -157,6 +171,8 @@ export class SystemFunctions {
           database: new FunctionScope(transaction, path.component, null),
           deployment,
           component: path.component,
+          addresses: runtime.files.addresses,
+          now,
           cloudUrl: url,
           variables,
           dependOn: (ref, interval) => dependencies.addRange(ref, interval),

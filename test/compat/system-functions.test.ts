@@ -7,6 +7,7 @@ import { SYSTEM_QUERIES } from "../../src/system/system-functions.ts";
 import { AdminKeys } from "../../src/auth/admin-key.ts";
 import { startBackend, type TestBackend } from "../support/backend.ts";
 import { AppCopy, convex } from "../support/convex-cli.ts";
+import { encodeDocumentId } from "../../src/values/document-id.ts";
 import { FIXTURES } from "../support/paths.ts";
 
 const SECRET = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -62,6 +63,9 @@ const ARGUMENTS: Readonly<Record<string, unknown>> = {
   "_system/cli/queryImport": { importId: "none" },
   "_system/frontend/listById": { ids: [] },
   "_system/frontend/listTableScan": { table: "messages", limit: 3 },
+  "_system/frontend/indexes": { tableName: "messages", tableNamespace: null },
+  "_system/frontend/fileStorageV2:fileMetadata": PAGE,
+  "_system/frontend/fileStorageV2:getFile": { storageId: encodeDocumentId(513, "0".repeat(32)) },
   "_system/frontend/paginatedTableDocuments": { table: "messages", filters: null, ...PAGE },
   "_system/frontend/tableSize": { tableName: "messages" },
   "_system/frontend/listCronJobRuns": { cronId: "none" },
@@ -209,6 +213,20 @@ describe("what the CLI asks", () => {
     expect((await run("query", "env", {})).value).toBe("hello");
   });
 
+  test("P-E-1 the deployment API changes environment variables and lists them", async () => {
+    const changes = [{ name: "OVER_HTTP", value: "yes" }];
+    expect((await post("/api/v1/update_environment_variables", { changes })).status).toBe(200);
+    const list = async (key: string) =>
+      (
+        await fetch(`${backend.url}/api/v1/list_environment_variables`, { headers: { authorization: `Convex ${key}` } })
+      ).json();
+    expect(await list(readOnlyKey)).toMatchObject({ environmentVariables: { OVER_HTTP: "yes" } });
+    // As older CLIs remove one.
+    await post("/api/update_environment_variables", { changes: [{ name: "OVER_HTTP" }] });
+    const { environmentVariables } = (await list(backend.adminKey)) as { environmentVariables: object };
+    expect(environmentVariables).not.toHaveProperty("OVER_HTTP");
+  });
+
   test("SYS3 there are no imports and no exports", async () => {
     expect((await call("_system/cli/queryImport:list")).value).toEqual([]);
     expect((await call("_system/cli/queryImport", { importId: "x" })).value).toBeNull();
@@ -260,6 +278,9 @@ const WRITES: Readonly<Record<string, unknown>> = {
   "_system/frontend/replaceDocument": { id: "none", document: {} },
   "_system/frontend/deleteDocuments": { toDelete: [] },
   "_system/frontend/clearTablePage": { tableName: "spare", cursor: null },
+  "_system/frontend/fileStorageV2:deleteFile": { storageId: "none" },
+  "_system/frontend/fileStorageV2:deleteFiles": { storageIds: [] },
+  "_system/frontend/fileStorageV2:generateUploadUrl": {},
 };
 
 /** Newest first. */
@@ -386,6 +407,59 @@ describe("what changes documents", () => {
     expect(await look({ clauses: [where("noneOf", "n", [1, 4])] })).toEqual([3, 2]);
     expect(await look({ clauses: [{ ...where("eq", "n", 9), enabled: false }] })).toHaveLength(4);
     expect(await look({ clauses: [where("type", "n", "string")] })).toContain("not available yet");
+  });
+
+  test("SYS8 files are uploaded, listed, found and deleted", async () => {
+    const files = (name: string) => `_system/frontend/fileStorageV2:${name}`;
+    const ids: string[] = [];
+    for (const text of ["one", "two", "three"]) {
+      const { value: url } = await run("mutation", files("generateUploadUrl"), { componentId: null });
+      const stored = await fetch(url, { method: "POST", body: text, headers: { "content-type": "text/plain" } });
+      ids.push(((await stored.json()) as { storageId: string }).storageId);
+    }
+    const list = async (more: object = {}) =>
+      (await run("query", files("fileMetadata"), { ...PAGE, ...more })).value as {
+        page: { _id: string; _creationTime: number; url: string; size: number; contentType: string }[];
+      };
+    const { page } = await list();
+    expect(page.map(({ _id: id }) => id)).toEqual(ids.toReversed());
+    expect(page[0]).toMatchObject({ size: 5, contentType: "text/plain", sha256: expect.any(String) });
+    expect(await (await fetch(page[0]?.url ?? "")).text()).toBe("three");
+    const since = page[1]?._creationTime;
+    const later = await list({ filters: { order: "asc", minCreationTime: since } });
+    expect(later.page.map(({ _id: id }) => id)).toEqual(ids.slice(1));
+    expect((await run("query", files("numFiles"), {})).value).toBe(3);
+    expect((await run("query", files("getFile"), { storageId: ids[2] })).value).toEqual(page[0]);
+
+    expect((await run("mutation", files("deleteFile"), { storageId: ids[2] })).status).toBe("success");
+    expect((await run("query", files("getFile"), { storageId: ids[2] })).value).toBeNull();
+    // Of several all or none.
+    const missing = await run("mutation", files("deleteFiles"), { storageIds: ids });
+    expect(missing.errorMessage).toContain("not found");
+    expect((await run("query", files("numFiles"), {})).value).toBe(2);
+    await run("mutation", files("deleteFiles"), { storageIds: ids.slice(0, 2) });
+    expect((await run("query", files("numFiles"), {})).value).toBe(0);
+  });
+
+  test("SYS8 deleting a scheduled function cancels it", async () => {
+    const scheduled = await run("mutation", "messages:sendLater", { channel: "scheduled", body: "never" });
+    expect(scheduled.errorMessage ?? scheduled.status).toBe("success");
+    const waiting = async () => (await run("query", "_system/frontend/paginatedScheduledJobs", PAGE)).value.page;
+    const [job] = await waiting();
+    const toDelete = [{ id: job._id, tableName: "_scheduled_jobs" }];
+    const deleted = await run("mutation", "_system/frontend/deleteDocuments", { componentId: null, toDelete });
+    expect(deleted.value).toEqual({ success: true });
+    expect(await waiting()).toEqual([]);
+    expect(await scan("_scheduled_functions")).toMatchObject([{ state: { kind: "canceled" } }]);
+  });
+
+  test("SYS3 indexes tells what a table is indexed by", async () => {
+    const { value } = await run("query", "_system/frontend/indexes", { tableName: "messages", tableNamespace: null });
+    expect(value).toEqual([
+      { name: "by_channel", staged: false, fields: ["channel", "_creationTime"], backfill: { state: "done" } },
+    ]);
+    const ofNone = await run("query", "_system/frontend/indexes", { tableName: "counts", tableNamespace: "counter" });
+    expect(ofNone.value).toEqual([]);
   });
 
   test("SYS8 a client with an admin key on a socket does the same, and subscribers see it", async () => {

@@ -1,3 +1,4 @@
+import type { FileAddresses } from "../../engine/file-store.ts";
 import type { FunctionScope } from "../../engine/function-scope.ts";
 import type { ComponentPath } from "../../engine/names.ts";
 import type { Transaction } from "../../engine/transaction.ts";
@@ -9,13 +10,18 @@ import type { Validator } from "../../values/validator.ts";
 import type { Deployment } from "../code/deployments.ts";
 import { checkArguments } from "./arguments.ts";
 import type { SizeLimits } from "./size-limits.ts";
+import { tableNames } from "./table-names.ts";
 
+/** What `_system/` functions work with, those that only read included. */
 export interface SystemMutationContext {
   readonly identity: Identity;
   readonly transaction: Transaction;
   readonly database: FunctionScope;
   readonly deployment: Deployment;
   readonly component: ComponentPath;
+  readonly addresses: FileAddresses;
+  /** Milliseconds. */
+  readonly now: number;
 }
 
 /** A mutation of the backend itself, under a `_system/` path: no user code runs. */
@@ -44,7 +50,13 @@ export async function runSystemMutation(
   context: SystemMutationContext,
   limits: SizeLimits,
 ): Promise<FunctionOutcome> {
-  const checked = checkArguments({ path, args: found.args }, args, context.deployment.catalog, limits, "refused");
+  const checked = checkArguments(
+    { path, args: found.args },
+    args,
+    tableNames(context.deployment.catalog, path.component),
+    limits,
+    "refused",
+  );
   const [value = null]: readonly JsonValue[] = JSON.parse(checked);
   return { ok: true, value: await found.run(context, value), logLines: [] };
 }

@@ -49,7 +49,7 @@ async function makeApp(secret: string) {
     functions,
     httpActions: { serve: () => Promise.resolve({ kind: "disabled" }) },
     push,
-    environment: { update: () => Promise.resolve() },
+    environment: { list: () => Promise.resolve([]), update: () => Promise.resolve() },
     jobs: { cancel: () => Promise.resolve() },
     pausing: { pause: () => Promise.resolve(), resume: () => Promise.resolve() },
     logs,

@@ -120,7 +120,10 @@ export function backend(settings: Partial<HttpSettings> = {}) {
     functions,
     httpActions: { serve: () => Promise.resolve({ kind: "disabled" }) },
     push,
-    environment: { update: async (more) => void changes.push(...more) },
+    environment: {
+      list: async () => [{ name: "GREETING", value: "hello" }],
+      update: async (more) => void changes.push(...more),
+    },
     jobs: { cancel: () => Promise.resolve() },
     pausing: { pause: () => Promise.resolve(), resume: () => Promise.resolve() },
     logs,

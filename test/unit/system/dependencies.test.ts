@@ -62,6 +62,8 @@ async function world() {
       clock: { now: () => 0 },
       random: { bytes: (length) => new Uint8Array(length) },
       cursors: new PlainCursorCodec(),
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- there are no files here
+      files: { addresses: {} } as never,
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what user code may use is not asked here
       limits: { transaction: DEFAULT_TRANSACTION_LIMITS, argumentBytes: 1000, returnBytes: 1000 } as never,
     },
@@ -90,6 +92,9 @@ const ARGUMENTS: Readonly<Record<string, unknown>> = {
   "_system/cli/queryEnvironmentVariables:get": { name: "A" },
   "_system/cli/queryImport": { importId: "x" },
   "_system/frontend/listById": { ids: [{ id: encodeDocumentId(1, id), tableName: "messages" }] },
+  "_system/frontend/indexes": { tableName: "messages", tableNamespace: null },
+  "_system/frontend/fileStorageV2:fileMetadata": PAGE,
+  "_system/frontend/fileStorageV2:getFile": { storageId: encodeDocumentId(513, id) },
   "_system/frontend/listTableScan": { table: "messages", limit: 10 },
   "_system/frontend/paginatedTableDocuments": { table: "messages", filters: null, ...PAGE },
   "_system/frontend/tableSize": { tableName: "messages" },
@@ -137,6 +142,11 @@ const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
   "_system/frontend/listById": ["document"],
   "_system/frontend/listEnvironmentVariables": ["variable"],
   "_system/frontend/listTableScan": ["document"],
+  "_system/frontend/indexes": ["code", "table"],
+  // Of a table that does not exist here.
+  "_system/frontend/fileStorageV2:numFiles": [],
+  "_system/frontend/fileStorageV2:fileMetadata": [],
+  "_system/frontend/fileStorageV2:getFile": [],
   "_system/frontend/paginatedTableDocuments": ["document"],
   "_system/frontend/tableSize": ["document"],
   "_system/frontend/tableSize:sizeOfAllTables": ["table", "document"],
