@@ -49,20 +49,20 @@ export function installConsole(): void {
     },
     time: (given) => {
       const label = labelOf(given);
-      if (timers().has(label)) print("WARN", [`Timer '${label}' already exists`]);
+      if (timers().has(label)) print("WARN", render([`Timer '${label}' already exists`]));
       else timers().set(label, now());
     },
     timeLog: (given, ...values) => {
       const label = labelOf(given);
       const started = timers().get(label);
-      if (started === undefined) print("WARN", [`Timer '${label}' does not exist`]);
-      else print("INFO", [`${label}: ${now() - started}ms`, ...render(values)]);
+      if (started === undefined) print("WARN", render([`Timer '${label}' does not exist`]));
+      else print("INFO", render([`${label}: ${now() - started}ms`, ...values]));
     },
     timeEnd: (given) => {
       const label = labelOf(given);
       const started = timers().get(label);
-      if (started === undefined) print("WARN", [`Timer '${label}' does not exist`]);
-      else print("INFO", [`${label}: ${now() - started}ms`]);
+      if (started === undefined) print("WARN", render([`Timer '${label}' does not exist`]));
+      else print("INFO", render([`${label}: ${now() - started}ms`]));
       timers().delete(label);
     },
     count: (given) => {

@@ -9,7 +9,7 @@ import { bindEnvironment } from "./environment.ts";
 import { Invocation, invocations } from "./invocation.ts";
 import { findAction } from "./modules.ts";
 import { guardProcess } from "./process-guard.ts";
-import { modulePaths, thrownError, wholeText } from "./thrown-error.ts";
+import { modulePaths, nameModulesInStacks, thrownError, wholeText } from "./thrown-error.ts";
 
 const channel = takeChannel();
 const nextTurn = globalThis.setImmediate;
@@ -129,10 +129,11 @@ function runAnalysis(call: number, modules: readonly string[]): void {
 }
 
 installConsole();
+nameModulesInStacks(() => directory);
 guardProcess({
   current: () => (current?.ended === false ? current : undefined),
-  fail: (invocation, error) => {
-    const thrown = thrownError(error, directory);
+  fail: (invocation, error, event) => {
+    const thrown = thrownError(error, directory, event);
     if (analyzing === invocation.call) {
       channel.send({ type: "analyzed", call: analyzing, response: { ok: false, path: "", error: thrown, logs: [] } });
       analyzing = undefined;

@@ -8,7 +8,8 @@ class ProcessExitError extends Error {
 export interface Guarded {
   /** The call that runs now. */
   current(): Invocation | undefined;
-  fail(invocation: Invocation, error: unknown): void;
+  /** `event`: the one that Node raised, if its name belongs before the message. */
+  fail(invocation: Invocation, error: unknown, event?: string): void;
   /** Of a call that has ended. */
   stray(invocation: Invocation, error: unknown): void;
 }
@@ -18,15 +19,15 @@ export interface Guarded {
  * counts for the one that runs.
  */
 export function guardProcess(guarded: Guarded): void {
-  const report = (error: unknown): void => {
+  const report = (error: unknown, event?: string): void => {
     const running = guarded.current();
     const owner = invocations.getStore() ?? running;
     if (owner === undefined) return;
-    if (owner === running) guarded.fail(owner, error);
+    if (owner === running) guarded.fail(owner, error, event);
     else guarded.stray(owner, error);
   };
-  process.on("uncaughtException", report);
-  process.on("unhandledRejection", report);
+  process.on("uncaughtException", (error) => report(error, "uncaughtException"));
+  process.on("unhandledRejection", (reason) => report(reason));
   process.exit = (code?: number | string | null): never => {
     const given = code ?? process.exitCode;
     const suffix = given === undefined ? "with no exit code" : `with exit code ${given}`;

@@ -7,7 +7,7 @@ import type { JsonObject } from "../shared/json.ts";
 import { customJwtAttributes, oidcAttributes } from "./claims.ts";
 import { discoveryFailure, type Fetched, type FetchedJson, FetchFailure } from "./fetched-json.ts";
 import { type AuthProvider, audiencesOf, type CustomJwtProvider, type OidcProvider, providerOf } from "./providers.ts";
-import { parseUnverified, type TokenVerifier } from "./token-verifier.ts";
+import { invalidToken, parseUnverified, type TokenVerifier } from "./token-verifier.ts";
 
 /** Longer tokens are nobody's: what carries them over HTTP is a header. */
 const MAX_TOKEN_LENGTH = 128 * 1024;
@@ -15,6 +15,8 @@ const MAX_TOKEN_LENGTH = 128 * 1024;
 /** Clocks of issuers run ahead of ours by so much at most. Seconds. */
 const CUSTOM_JWT_TOLERANCE = 5;
 const OIDC_NOT_BEFORE_TOLERANCE = 60;
+
+const SHOWN_CHARACTERS = 200;
 
 /** EdDSA has two names in the field; both mean Ed25519 here. */
 const OIDC_ALGORITHMS = ["RS256", "EdDSA", "Ed25519"];
@@ -43,7 +45,7 @@ export class JwtVerifier implements TokenVerifier {
   }
 
   async verify(token: string): Promise<Identity> {
-    if (token.length > MAX_TOKEN_LENGTH) throw invalid("Could not parse the token: it is too long.");
+    if (token.length > MAX_TOKEN_LENGTH) throw invalidToken("Could not parse the token: it is too long.");
     const unverified = parseUnverified(token);
     const provider = providerOf(unverified, await this.#parts.providers(), this.#parts.verbose);
     return provider.type === "oidc"
@@ -56,7 +58,7 @@ export class JwtVerifier implements TokenVerifier {
     { header, issuer }: { readonly header: JsonObject; readonly issuer: string },
     provider: OidcProvider,
   ): Promise<Identity> {
-    if (header["cty"] !== undefined || !isJwtType(header["typ"])) throw invalid("The token is not a JWT.");
+    if (header["cty"] !== undefined || !isJwtType(header["typ"])) throw invalidToken("The token is not a JWT.");
     const jwksUrl = await this.#discover(issuer);
     const read = (url: string): Promise<Fetched> => this.#parts.documents.get(url);
     const keys = await read(jwksUrl).catch(asDiscoveryFailure);
@@ -93,49 +95,59 @@ export class JwtVerifier implements TokenVerifier {
   }
 
   async #verifyCustomJwt(token: string, header: JsonObject, provider: CustomJwtProvider): Promise<Identity> {
-    if (typeof header["kid"] !== "string") throw invalid("Missing `kid` in the JWT header.");
+    const { kid } = header;
+    if (typeof kid !== "string") {
+      throw invalidToken("Could not decode token. JWT may be missing a 'kid' (key ID) header.");
+    }
     if (header["alg"] !== provider.algorithm) {
-      throw invalid(
+      throw invalidToken(
         `Invalid algorithm: the JWT is signed by ${JSON.stringify(header["alg"])}, not ${provider.algorithm}.`,
       );
     }
     const keys = await this.#keySet(provider.jwks);
-    const claims = await this.#signed(token, provider.jwks, keys, [provider.algorithm], invalidClaims);
+    if (!keySet.safeParse(keys.json).success) throw noKeySet(provider.jwks);
+    const claims = await this.#signed(token, provider.jwks, keys, [provider.algorithm], (cause) =>
+      undecodable(kid, this.#parts.verbose, cause),
+    );
     const { iss, sub } = claims;
     const expires = time(claims["exp"]);
     if (typeof iss !== "string" || typeof sub !== "string" || expires === null) throw invalidClaims();
     const audiences = audiencesOf(claims);
     if (provider.applicationID !== null && audiences.length === 0) {
-      throw invalid(
-        "Missing audience claim ('aud') in JWT payload. The `applicationID` of a provider must be in it: set one when " +
-          "the token is made, or leave `applicationID` out of auth.config.",
+      throw invalidToken(
+        "Missing audience claim ('aud') in JWT payload. The JWT must include an 'aud' claim that matches your configured application ID.",
       );
     }
     if (provider.applicationID !== null && !audiences.includes(provider.applicationID)) {
-      throw invalid(`Invalid audience: ${provider.applicationID} not in ${JSON.stringify(audiences)}`);
+      throw invalidToken(`Invalid audience: ${provider.applicationID} not in ${JSON.stringify(audiences)}`);
     }
     const now = this.#seconds();
-    const ahead = now + CUSTOM_JWT_TOLERANCE;
-    const timely =
-      now - expires <= CUSTOM_JWT_TOLERANCE &&
-      (time(claims["nbf"]) ?? 0) <= ahead &&
-      (time(claims["iat"]) ?? 0) <= ahead;
-    if (!timely) throw invalidClaims();
+    if (now - expires > CUSTOM_JWT_TOLERANCE) throw untimely(`Token expired ${Math.floor(now - expires)} seconds ago`);
+    const valid = Math.max(time(claims["nbf"]) ?? 0, time(claims["iat"]) ?? 0);
+    if (valid > now + CUSTOM_JWT_TOLERANCE) {
+      throw untimely(`Token will be valid in ${Math.floor(valid - now)} seconds`);
+    }
     return user(token, expires, customJwtAttributes(iss, sub, claims));
   }
 
   async #keySet(url: string): Promise<Fetched> {
     if (url.startsWith("data:")) return dataUrl(url);
     const fetched = await this.#parts.documents.get(url).catch((error: unknown) => {
-      if (error instanceof FetchFailure) throw invalid(`Could not fetch the JWKS: ${error.message}`, error);
+      if (error instanceof FetchFailure) {
+        throw invalidToken(
+          `Could not fetch JWKS from URL '${url}': ${error.message}. Check that the URL is correct and accessible.`,
+          error,
+        );
+      }
       throw error;
     });
     const [type = "", parameters = ""] = fetched.contentType.toLowerCase().split(";");
     const charset = /charset="?([^;"\s]+)/.exec(parameters)?.[1];
     const isJson = ["application/json", "application/jwk-set+json"].includes(type.trim());
     if (!isJson || (charset !== undefined && charset !== "utf-8")) {
-      throw invalid(
-        `Invalid Content-Type of the JWKS at ${url}: \`${fetched.contentType}\`. Expected application/json.`,
+      throw invalidToken(
+        `Invalid Content-Type '${fetched.contentType || "unknown"}' when fetching JWKS from '${url}'. ` +
+          "Expected 'application/json' or 'application/jwk-set+json'.",
       );
     }
     return fetched;
@@ -191,12 +203,12 @@ function isJwtType(type: unknown): boolean {
 
 function dataUrl(url: string): Fetched {
   const [, encoding, text] = /^data:[^,]*?(;base64)?,(.*)$/s.exec(url) ?? [];
-  if (text === undefined) throw invalid("The JWKS of the provider is no valid data: URL.");
+  if (text === undefined) throw noKeySet(url);
   try {
     const json: unknown = JSON.parse(encoding === undefined ? decodeURIComponent(text) : atob(text));
     return { json, contentType: "application/json" };
   } catch (cause) {
-    throw invalid("The JWKS in the data: URL of the provider is not JSON.", cause);
+    throw noKeySet(url, cause);
   }
 }
 
@@ -208,12 +220,35 @@ function asDiscoveryFailure(error: unknown): never {
   throw error instanceof FetchFailure ? discoveryFailure(error) : error;
 }
 
-function invalid(message: string, cause?: unknown): CodedError {
-  return new CodedError("Unauthenticated", "InvalidAuthHeader", message, { cause });
+function noKeySet(url: string, cause?: unknown): CodedError {
+  return invalidToken(
+    `Invalid JWKS response body from '${cut(url)}'. The response is not valid JSON or doesn't match the expected JWKS format.`,
+    cause,
+  );
+}
+
+/** The key that signed a token is told to developers only. */
+function undecodable(kid: string, verbose: boolean, cause: unknown): CodedError {
+  const header = "Could not decode token. The JWT's 'kid' (key ID) header";
+  return invalidToken(
+    verbose
+      ? `${header} is '${cut(kid)}', does this key match any key in the provider's JWKS?`
+      : `${header} doesn't match any key in the provider's JWKS, or the JWT signature is invalid.`,
+    cause,
+  );
+}
+
+/** Of `data:` URLs and of what strangers send, the beginning says enough. */
+function cut(text: string): string {
+  return text.length <= SHOWN_CHARACTERS ? text : `${text.slice(0, SHOWN_CHARACTERS)}…`;
+}
+
+function untimely(what: string): CodedError {
+  return invalidToken(`Could not validate token: ${what}`);
 }
 
 function invalidClaims(cause?: unknown): CodedError {
-  return invalid(
+  return invalidToken(
     "Could not verify token claim. Check that the JWT contains valid claims and matches your auth provider configuration.",
     cause,
   );

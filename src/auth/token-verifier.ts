@@ -29,14 +29,22 @@ export function parseUnverified(token: string): {
   const header = jsonPart(parts[0]);
   const claims = jsonPart(parts[1]);
   const issuer = claims?.["iss"];
-  if (parts.length !== 3 || header === null || claims === null || typeof issuer !== "string") {
-    throw new CodedError(
-      "Unauthenticated",
-      "InvalidAuthHeader",
-      "Could not parse the token. Check that it is a JWT: three base64url parts separated by dots, with an `iss` claim.",
+  if (parts.length !== 3 || header === null || claims === null) {
+    throw invalidToken(
+      "Could not parse JWT payload. Check that the token is a valid JWT format with three base64-encoded parts separated by dots.",
+    );
+  }
+  if (typeof issuer !== "string") {
+    throw invalidToken(
+      "Missing issuer claim ('iss') in JWT payload. The JWT must include an 'iss' claim that matches one of your configured auth providers.",
     );
   }
   return { header, claims, issuer };
+}
+
+/** E-G-4. */
+export function invalidToken(message: string, cause?: unknown): CodedError {
+  return new CodedError("Unauthenticated", "InvalidAuthHeader", message, { cause });
 }
 
 function jsonPart(part: string | undefined): JsonObject | null {

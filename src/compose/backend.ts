@@ -16,7 +16,8 @@ import { type Bindings, TRANSACTOR_NAME } from "./environment.ts";
 import { composeNodeCallbacks } from "./node-callbacks.ts";
 import { wakeFileSweeper } from "./file-sweeper.ts";
 import { composeFileService, composeUploads } from "./files.ts";
-import { composeSystem } from "./system-functions.ts";
+import { cancelJobs } from "../system/cancel-jobs.ts";
+import { composeDashboard, composeSystem } from "./system-functions.ts";
 import { composeSockets } from "./sockets.ts";
 import { composeTransferService, wakeTransfers } from "./transfers.ts";
 import { composeTestFunctions } from "./test-functions.ts";
@@ -81,13 +82,16 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
       { responseBytes: settings.httpActionResponseBytes, keepAlive },
     ),
     testFunctions: composeTestFunctions(core, bindings.LOADER, deployments),
-    shapes: system,
+    dashboard: composeDashboard(system, ports),
     nodeCallbacks: composeNodeCallbacks(core, deployments, { queries, actions, committer: transactor, uploads }),
     files: composeFileService(core.files, uploads, deployments, queries),
     transfers: composeTransferService(bindings, transactor, queries),
     ...composePush(ports),
     pausing: new Pausing({ ...ports, resumed: () => scheduler.resumed() }),
-    jobs: { cancel: (component, id) => cancelJob(transactor, component, id) },
+    jobs: {
+      cancel: (component, id) => cancelJob(transactor, component, id),
+      cancelAll: (which) => cancelJobs(transactor, which),
+    },
     logs,
     sync: composeSockets(bindings, settings.syncShards),
     adminKeys: await AdminKeys.create(identity.instanceName, core.secrets),

@@ -1,6 +1,7 @@
 import harness from "../../dist/harness.json";
 import { keyIn } from "../engine/index-definition.ts";
 import { Environment } from "../deploy/environment.ts";
+import { History } from "../deploy/history.ts";
 import { PausingAnalyzer } from "../deploy/pausing-analyzer.ts";
 import type { DeployPorts, NodeAnalyzer, Rules } from "../deploy/ports.ts";
 import { PushService } from "../deploy/push-service.ts";
@@ -55,6 +56,7 @@ export function deployPorts(
     pause,
     derivedIndexes: core.search,
     startBackground: hooks.startBackground,
+    history: new History({ run: (op, args) => transactor.runSystem({ v: 1, op, args }), clock, random, log }),
     clock,
     random,
     log,

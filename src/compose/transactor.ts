@@ -1,4 +1,5 @@
 import { BackgroundIndexWork } from "../deploy/background.ts";
+import { HISTORY_WORK } from "../deploy/history.ts";
 import { resolveCommitTs } from "../engine/commit-ts.ts";
 import { DEFAULT_COMMIT_SETTINGS } from "../engine/commit/settings.ts";
 import { indexUpdates } from "../engine/index-updates.ts";
@@ -6,7 +7,8 @@ import { fileWork } from "../runtime/files/system-work.ts";
 import { MutationExecutor } from "../runtime/functions/mutation-executor.ts";
 import { limitNotes } from "../protocol/settings.ts";
 import { SCHEDULER_WORK } from "../scheduler/system-work.ts";
-import { SYSTEM_MUTATIONS } from "../system/document-mutations.ts";
+import { CANCEL_JOBS_WORK } from "../system/cancel-jobs.ts";
+import { SYSTEM_MUTATIONS } from "../system/system-mutations.ts";
 import { TransactorClient } from "../transactor/transactor-client.ts";
 import { CommitPublisher } from "../transactor/commit-publisher.ts";
 import { TIMERS, type TransactorComposition, TransactorObject } from "../transactor/transactor.ts";
@@ -27,13 +29,19 @@ export class Transactor extends TransactorObject<Bindings> {
     const scheduler = schedulerClient(bindings);
     const self = new TransactorClient(() => bindings.TRANSACTOR.getByName(TRANSACTOR_NAME));
     const ports = deployPorts(core, bindings.LOADER, self, { onFlip: () => {}, startBackground: () => {} });
-    const backendsOwn = {
+    const work = {
       ...SCHEDULER_WORK,
       // An upload has half the time, so that none is recorded while its bytes are being swept away.
-      mutations: { ...SCHEDULER_WORK.mutations, ...fileWork(settings.fileOrphanMs / 2), ...TRANSFER_WORK },
+      mutations: {
+        ...SCHEDULER_WORK.mutations,
+        ...fileWork(settings.fileOrphanMs / 2),
+        ...TRANSFER_WORK,
+        ...CANCEL_JOBS_WORK,
+        ...HISTORY_WORK,
+      },
     };
-    const executor = new MutationExecutor(runtime, loader, backendsOwn, SYSTEM_MUTATIONS);
-    const work = new BackgroundIndexWork(ports);
+    const executor = new MutationExecutor(runtime, loader, work, SYSTEM_MUTATIONS);
+    const indexWork = new BackgroundIndexWork(ports);
     const publisher = new CommitPublisher({
       shards: settings.syncShards,
       subscriber: (shard) => bindings.SYNC.getByName(syncName(shard)),
@@ -64,7 +72,7 @@ export class Transactor extends TransactorObject<Bindings> {
       retentionMs: settings.retentionMs,
       textIndexes: runtime.textIndexes,
       background: async (budgetMs) => {
-        const unfinished = await work.run(budgetMs);
+        const unfinished = await indexWork.run(budgetMs);
         return (await removeDroppedTables({ ...ports, persistence }, budgetMs)) || unfinished;
       },
       published: (transactions, previous) => publisher.publish(transactions, previous),

@@ -5,6 +5,7 @@ import { commitWithRetry } from "./catalog-retry.ts";
 import { sha256Hex } from "./digest.ts";
 import { matchesDeclaration, mismatchedVariable, missingVariables } from "./environment-declarations.ts";
 import type { EnvironmentCipher } from "./environment-cipher.ts";
+import type { DeploymentEvent } from "./history.ts";
 import type { DeployPorts } from "./ports.ts";
 import type { EnvironmentChange } from "./push-body.ts";
 
@@ -12,7 +13,7 @@ const PREFIX = "env:";
 
 type EnvironmentPorts = Pick<
   DeployPorts,
-  "persistence" | "committer" | "cipher" | "code" | "rules" | "settings" | "waitForLeases"
+  "persistence" | "committer" | "cipher" | "code" | "rules" | "settings" | "waitForLeases" | "history"
 >;
 
 /** The deployment's environment variables: catalog values `env:<NAME>`, encrypted. */
@@ -40,17 +41,20 @@ export class Environment {
         value: value === null ? null : await cipher.seal(name, value),
       })),
     );
+    const history = await this.#ports.history.begin();
     await commitWithRetry(committer, async () => {
       const { head, values } = await persistence.loadCatalog();
       const variables = new Map(await openVariables(values, cipher));
+      const events = [...lastOfEach(changes)].flatMap(([name, value]) => eventOf(name, value, variables.has(name)));
       for (const [name, value] of lastOfEach(changes)) {
         if (value === null) variables.delete(name);
         else variables.set(name, value);
       }
       rules.checkVariables(Object.fromEntries(variables));
       await this.#checkDeclared(changes, variables, values);
-      return { expectedCatalogTs: head.catalogTs, change: { values: sealed } };
+      return { expectedCatalogTs: head.catalogTs, change: { values: [...sealed, ...history.changes(values, events)] } };
     });
+    await this.#ports.history.record();
     await this.#ports.waitForLeases();
   }
 
@@ -108,6 +112,13 @@ export async function environmentDigests(
     await Promise.all([...variables].map(async ([name, value]) => [name, await cipher.digest(name, value)] as const)),
   );
   return { each, all: await sha256Hex(JSON.stringify(Object.entries(each))) };
+}
+
+/** Without the value: variables are secrets. */
+function eventOf(name: string, value: string | null, existed: boolean): readonly DeploymentEvent[] {
+  if (value === null && !existed) return [];
+  const verb = value === null ? "delete" : existed ? "update" : "create";
+  return [{ action: `${verb}_environment_variable`, metadata: { variable_name: name } }];
 }
 
 /** A name that occurs twice has its last value. */

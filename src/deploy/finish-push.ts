@@ -6,6 +6,8 @@ import { loadLastPush, schemasOf } from "./active-app.ts";
 import { environmentDigests } from "./environment.ts";
 import { checkRequired } from "./environment-declarations.ts";
 import { flipChange } from "./flip.ts";
+import type { OpenHistory } from "./history.ts";
+import { pushEvent } from "./push-event.ts";
 import type { DeployPorts } from "./ports.ts";
 import type { FinishPushBody } from "./push-body.ts";
 import { EMPTY_PUSH_DIFF, pushDiff } from "./push-diff.ts";
@@ -26,6 +28,7 @@ export async function finishPush(body: FinishPushBody, ports: DeployPorts): Prom
   if (body.dryRun) return EMPTY_PUSH_DIFF;
   const next = must(await ports.code.app(ticket.version), `app version ${ticket.version}`);
   const deadline = ports.clock.now() + ports.settings.finishTimeoutMs;
+  const history = await ports.history.begin();
   do {
     const base = await loadPushBase(ports);
     const state = pushState(base.rows, ticket);
@@ -35,8 +38,9 @@ export async function finishPush(body: FinishPushBody, ports: DeployPorts): Prom
 
     const opened = await PushWork.open(ports, ticket, next, base.active?.app ?? null);
     if (opened.state !== "open") continue;
-    const diff = await flip(ticket, next, opened.work, deadline, ports);
+    const diff = await flip(ticket, next, opened.work, deadline, ports, history);
     if (diff === null) continue;
+    await ports.history.record();
     await ports.waitForLeases();
     ports.log.info("push finished", { version: next.version, previous: base.active?.version ?? null });
     ports.startBackground();
@@ -52,6 +56,7 @@ async function flip(
   work: PushWork,
   deadline: number,
   ports: DeployPorts,
+  history: OpenHistory,
 ): Promise<SchemaDiff | null> {
   do {
     const result = await work.run(deadline);
@@ -67,8 +72,9 @@ async function flip(
     if (!isReady(diff, catalog, next, previous, work)) return null;
     const change = await flipChange(ticket, next, previous, rows, catalog, diff, ports);
     if (change === null) return diff;
+    const told = history.changes(rows.values, [pushEvent(pushDiff(previous, next, diff))]);
     const committed = await ports.committer.commitCatalog({
-      change,
+      change: { ...change, values: [...(change.values ?? []), ...told] },
       expectedCatalogTs: rows.head.catalogTs,
       ...(work.validated.length === 0 ? {} : { unwrittenSince: { ts: work.checkedUpTo, tables: work.validated } }),
     });

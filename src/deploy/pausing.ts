@@ -2,7 +2,7 @@ import { DEPLOYMENT_STATE, type DeploymentState, deploymentStateOf } from "../ru
 import { commitWithRetry } from "./catalog-retry.ts";
 import type { DeployPorts } from "./ports.ts";
 
-type PausingPorts = Pick<DeployPorts, "persistence" | "committer" | "clock" | "waitForLeases"> & {
+type PausingPorts = Pick<DeployPorts, "persistence" | "committer" | "clock" | "waitForLeases" | "history"> & {
   /** Jobs that waited may go on. */
   resumed(): Promise<void>;
 };
@@ -30,12 +30,17 @@ export class Pausing {
   /** `next`: null when there is nothing to change. */
   async #change(next: (present: DeploymentState | null, now: number) => DeploymentState | null): Promise<void> {
     const { persistence, committer, clock, waitForLeases } = this.#ports;
+    const history = await this.#ports.history.begin();
     await commitWithRetry(committer, async () => {
       const { head, values } = await persistence.loadCatalog();
-      const value = next(deploymentStateOf(values), clock.now());
+      const present = deploymentStateOf(values);
+      const value = next(present, clock.now());
       if (value === null) return null;
-      return { expectedCatalogTs: head.catalogTs, change: { values: [{ key: DEPLOYMENT_STATE, value }] } };
+      const metadata = { old_state: present?.state ?? "running", new_state: value.state };
+      const told = history.changes(values, [{ action: "change_deployment_state", metadata }]);
+      return { expectedCatalogTs: head.catalogTs, change: { values: [{ key: DEPLOYMENT_STATE, value }, ...told] } };
     });
+    await this.#ports.history.record();
     // Of a change that somebody else made a moment ago, too.
     await waitForLeases();
   }

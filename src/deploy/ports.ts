@@ -11,6 +11,7 @@ import type { Random } from "../shared/random.ts";
 import type { ModuleSources } from "./module-sources.ts";
 import type { CodeStore } from "./code-store.ts";
 import type { EnvironmentCipher } from "./environment-cipher.ts";
+import type { History } from "./history.ts";
 import type { PushTokens } from "./push-token.ts";
 import type { DeploySettings } from "./settings.ts";
 
@@ -122,6 +123,7 @@ export interface DeployPorts {
   readonly pause: () => Promise<void>;
   /** Asks whoever owns an alarm to call `BackgroundIndexWork.run` soon, and again while it answers true. */
   readonly startBackground: () => void;
+  readonly history: History;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;

@@ -1,9 +1,11 @@
 import { Hono } from "hono";
 import { badRequest } from "../shared/coded-error.ts";
+import { appMetricsRoutes } from "./app-metrics.ts";
 import { adminRoutes, instanceRoutes } from "./admin.ts";
 import { discardBody } from "./body.ts";
 import { type ClientVersion, type Deprecation, deprecation, parseClientVersion } from "./client-version.ts";
 import { cors } from "./cors.ts";
+import { dashboardRoutes } from "./dashboard.ts";
 import { deployRoutes } from "./deploy.ts";
 import { environmentRoutes } from "./environment.ts";
 import { errorResponse } from "./errors.ts";
@@ -60,7 +62,9 @@ export function createApp(services: HttpServices): Hono<HttpEnv> {
     ["/api", logRoutes(services)],
     ["/api", testFunctionRoutes(services)],
     ["/api", transferRoutes(services)],
-    ["/api", toolRoutes(services)],
+    ["/api", toolRoutes()],
+    ["/api", dashboardRoutes(services)],
+    ["/api/app_metrics", appMetricsRoutes(services)],
     ["/api/node", nodeCallbackRoutes(services)],
     ["/api", syncRoutes(services)],
     ["/api", fileRoutes(services)],

@@ -74,9 +74,13 @@ function wholeHeaders(file: StoredFile): Record<string, string> {
   return { ...commonHeaders(file), "Content-Length": String(file.size), Digest: `sha-256=${file.sha256}` };
 }
 
-/** A file never changes, so it may be kept for long; it may be deleted, so nobody else may keep it. */
+/**
+ * A file never changes, so it may be kept for long; it may be deleted, so nobody else may keep it. Its encoding is said,
+ * though there is none: Cloudflare would compress text on its way, and the length that clients measure progress by is lost.
+ */
 function commonHeaders(file: StoredFile): Record<string, string> {
   return {
+    "Content-Encoding": "identity",
     ...(file.contentType === null ? {} : { "Content-Type": file.contentType }),
     "Cache-Control": `private, max-age=${MONTH_SECONDS}`,
     "Accept-Ranges": "bytes",

@@ -14,6 +14,7 @@ import type { Identity } from "../protocol/identity.ts";
 import type { HttpActionAnswer, IncomingRequest } from "../runtime/functions/http-action-run.ts";
 import type { HttpActionCall } from "../runtime/functions/http-action-runner.ts";
 import type { TestFunctionCall } from "../runtime/functions/test-function.ts";
+import type { JobsToCancel } from "../system/cancel-jobs.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
 import type { Random } from "../shared/random.ts";
@@ -67,9 +68,15 @@ export interface TestFunctionService {
   runQuery(call: TestFunctionCall): Promise<FunctionOutcome>;
 }
 
-export interface ShapeService {
-  /** JSON text by table name: what the documents of the app's tables look like. */
-  shapes(identity: Identity): Promise<FunctionOutcome>;
+/** What the dashboard does besides calling functions. Values are JSON text. */
+export interface DashboardService {
+  /** By table name: what the documents of the component's tables look like. */
+  shapes(identity: Identity, component: string): Promise<FunctionOutcome>;
+  /** A module's source as it was written, `null` where the push brought none. */
+  sourceCode(identity: Identity, component: string, path: string): Promise<FunctionOutcome>;
+  indexes(identity: Identity, component: string): Promise<FunctionOutcome>;
+  /** All of them, with their documents, or none. */
+  deleteTables(component: string, names: readonly string[]): Promise<void>;
 }
 
 export interface EnvironmentService {
@@ -87,6 +94,8 @@ export interface PausingService {
 export interface JobService {
   /** Cancels a scheduled function of a component; one that is over stays as it is. */
   cancel(component: string, id: string): Promise<void>;
+  /** Those of a component that have not ended and are meant. */
+  cancelAll(which: JobsToCancel): Promise<void>;
 }
 
 /** Log of function executions, for `npx convex logs` and the dashboard (`wire.md` §6). */
@@ -180,7 +189,7 @@ export interface HttpServices {
   readonly logs: LogReader;
   readonly sync: SyncService;
   readonly testFunctions: TestFunctionService;
-  readonly shapes: ShapeService;
+  readonly dashboard: DashboardService;
   readonly nodeCallbacks: NodeCallbackService;
   readonly files: FileService;
   readonly transfers: TransferService;

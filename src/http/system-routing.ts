@@ -2,13 +2,13 @@ import { requireWriteAccess } from "../auth/authorization.ts";
 import type { Timestamp } from "../engine/timestamp.ts";
 import type { FunctionCall, FunctionOutcome, MutationCall } from "../protocol/execution.ts";
 import { isPrivileged } from "../protocol/identity.ts";
-import { SYSTEM_MUTATIONS } from "../system/document-mutations.ts";
 import type { SystemFunctions } from "../system/system-functions.ts";
+import { SYSTEM_MUTATIONS } from "../system/system-mutations.ts";
 import { displayPath, moduleRole } from "../values/function-path.ts";
 import type { AnyOutcome, FunctionService } from "./services.ts";
 
 /**
- * Answers admins' queries of `_system/` paths itself; mutations there are the committer's. For everybody else, and for
+ * Answers admins' queries of `_system/` paths itself; the Transactor does so for mutations. For everybody else, and for
  * actions, such a function does not exist, which the functions of the app say in their own words.
  */
 export class SystemRouting implements FunctionService {

@@ -106,7 +106,8 @@ export class LogBuffer {
     }, holdMs);
     try {
       for (;;) {
-        const entries = this.#after(cursor).filter((entry) => passes(entry, only));
+        const passed = this.#after(cursor).filter((entry) => passes(entry, only));
+        const entries = only.bare === true ? passed.map(bare) : passed;
         if (entries.length > 0) return { entries, newCursor: entries.at(-1)?.position ?? cursor };
         // The first poll only asks where the log ends; later ones with nothing to tell must not spin.
         if (cursor === 0) return { entries, newCursor: this.#head() };
@@ -169,6 +170,12 @@ function passes(entry: LogEntry, { completions = false, requestId }: LogFilter):
   if (requestId === undefined) return true;
   const description = entry.kind === "Progress" ? entry.progress : entry.completion;
   return description.requestId === requestId && description.parentExecutionId === null;
+}
+
+function bare(entry: LogEntry): LogEntry {
+  if (entry.kind === "Progress") return { ...entry, progress: { ...entry.progress, logLines: [] } };
+  const { completion } = entry;
+  return { ...entry, completion: { ...completion, logLines: [], error: completion.error === null ? null : "" } };
 }
 
 function charactersOf(entry: LogEntry): number {

@@ -99,6 +99,8 @@ export interface LogRequest {
 
 export interface LogFilter {
   readonly completions?: boolean;
+  /** Without log lines and without the texts of errors, for whoever counts. */
+  readonly bare?: boolean;
   /** The execution a client asked for under this request id, without what it called. */
   readonly requestId?: string;
 }

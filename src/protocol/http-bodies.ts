@@ -51,6 +51,20 @@ export const deploymentStateBody = z.object({ newState: z.enum(["running", "paus
 /** `/api/cancel_job`. A component's id is its path. */
 export const cancelJobBody = z.object({ id: z.string(), componentId: z.string().nullish() });
 
+/** `/api/cancel_all_jobs`. Times are nanoseconds. */
+export const cancelAllJobsBody = z.object({
+  udfPath: z.string().nullish(),
+  componentId: z.string().nullish(),
+  componentPath: z.string().nullish(),
+  startNextTs: z.number().nullish(),
+  endNextTs: z.number().nullish(),
+});
+
+/** `/api/delete_tables`. */
+export const deleteTablesBody = z.object({ tableNames: z.array(z.string()), componentId: z.string().nullish() });
+
+export const componentBody = z.object({ componentId: z.string().nullish() });
+
 /** What the CLI repeats in the body of every push endpoint. The rest of those bodies belongs to `deploy`. */
 export const adminKeyBody = z.object({ adminKey: z.string() });
 

@@ -26,7 +26,13 @@ export interface FunctionServerParts {
   readonly actions: { run(call: FunctionCall): Promise<FunctionOutcome> };
   /** `null`: there is no such function. */
   readonly system: {
-    run(path: FunctionPath, args: string, identity: Identity, at: Timestamp | null): Promise<QueryResult | null>;
+    run(
+      path: FunctionPath,
+      args: string,
+      identity: Identity,
+      at: Timestamp | null,
+      journal: string | null,
+    ): Promise<QueryResult | null>;
   };
   readonly authenticate: (credentials: Credentials) => Promise<Identity>;
   readonly log: Log;
@@ -62,7 +68,7 @@ export class FunctionServer {
 
   async #runQuery(call: FunctionCall, at: Timestamp, journal: string | null): Promise<ExecutedQuery> {
     if (moduleRole(call.path.module) === "system" && isPrivileged(call.identity)) {
-      const result = await this.#parts.system.run(call.path, call.args, call.identity, at);
+      const result = await this.#parts.system.run(call.path, call.args, call.identity, at, journal);
       if (result !== null) return executed(result, plain(result.readSet));
     }
     const result = await this.#parts.queries.run(call, at, journal);

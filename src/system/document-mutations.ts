@@ -1,17 +1,16 @@
 import { v } from "convex/values";
 import { SCHEDULED_FUNCTIONS } from "../engine/due-queue.ts";
-import { deleteFile } from "../engine/stored-files.ts";
-import { fileNotFound } from "../runtime/files/file-not-found.ts";
-import { fileOf } from "../runtime/files/storage-id.ts";
-import { failureOf } from "../runtime/functions/failure.ts";
-import type { SystemMutationContext, SystemMutationFunctions } from "../runtime/functions/system-mutation.ts";
+import { parseQuery } from "../engine/query/definition.ts";
+import { isSystemTable } from "../engine/tables.ts";
+import { failureOf, FunctionError } from "../runtime/functions/failure.ts";
+import type { SystemMutationContext } from "../runtime/functions/system-mutation.ts";
 import { cancelFunction } from "../runtime/scheduling/schedule.ts";
-import { DOCUMENT_SYSCALLS } from "../runtime/syscalls/db.ts";
 import { SyscallArguments } from "../runtime/syscalls/arguments.ts";
+import { DOCUMENT_SYSCALLS } from "../runtime/syscalls/db.ts";
 import { must } from "../shared/assert.ts";
 import { badRequest, CodedError } from "../shared/coded-error.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../shared/json.ts";
-import { isSystemTable } from "../engine/tables.ts";
+import { isUnset } from "./document-filters.ts";
 import { adminMutation } from "./system-query.ts";
 import { readTablePage } from "./table-page.ts";
 
@@ -24,7 +23,7 @@ const SCHEDULED: ReadonlySet<string> = new Set(["_scheduled_jobs", SCHEDULED_FUN
 const CLEARED_AT_ONCE = { pageSize: 1000, maximumRowsRead: 1000, maximumBytesRead: 4 * 1024 * 1024 };
 
 /** Adds all of them or none. A document that can't be stored is no failure of the call: the answer says why. */
-const addDocument = adminMutation(
+export const addDocument = adminMutation(
   { table: v.string(), documents: v.array(v.any()) },
   async (context, { table, documents }) => {
     const attempt = context.transaction.begin();
@@ -40,20 +39,37 @@ const addDocument = adminMutation(
   },
 );
 
-const patchDocumentsFields = adminMutation(
-  { table: v.string(), ids: v.array(v.string()), fields: v.any() },
-  async (context, { table, ids, fields: value }) => {
-    for (const id of ids) await syscall(context, "1.0/shallowMerge", { table, id, value });
-    return SUCCESS;
+/** The same fields of the documents named, or of every document of the table. */
+export const patchDocumentsFields = adminMutation(
+  { table: v.string(), fields: v.any(), ids: v.optional(v.array(v.string())) },
+  async (context, { table, fields, ids }) => {
+    const given: JsonValue = fields;
+    if (!isJsonObject(given)) throw badRequest("InvalidFields", "The fields to be changed must be an object.");
+    const value = Object.fromEntries(
+      Object.entries(given).map(([name, field]) => [name, isUnset(field) ? { $undefined: null } : field]),
+    );
+    return asConvexError(async () => {
+      for (const id of ids ?? (await everyId(context, table))) {
+        await syscall(context, "1.0/shallowMerge", { id, value, table });
+      }
+      return SUCCESS;
+    });
   },
 );
 
-const replaceDocument = adminMutation({ id: v.string(), document: v.any() }, async (context, { id, document }) => {
-  await syscall(context, "1.0/replace", { id, value: document });
-  return SUCCESS;
+export const replaceDocument = adminMutation({ id: v.string(), document: v.any() }, async (context, args) => {
+  const { id } = args;
+  if ((await syscall(context, "1.0/get", { id })) === "null") {
+    return { success: false, error: "Document does not exist." };
+  }
+  const value: JsonValue = args.document;
+  return asConvexError(async () => {
+    await syscall(context, "1.0/replace", { id, value });
+    return SUCCESS;
+  });
 });
 
-const deleteDocuments = adminMutation(
+export const deleteDocuments = adminMutation(
   { toDelete: v.array(v.object({ id: v.string(), tableName: v.string() })) },
   async (context, { toDelete }) => {
     for (const { id, tableName } of toDelete) {
@@ -66,58 +82,64 @@ const deleteDocuments = adminMutation(
 );
 
 /** Empties a table from its oldest document on, a piece at a time. */
-const clearTablePage = adminMutation(
+export const clearTablePage = adminMutation(
   { tableName: v.string(), cursor: v.union(v.string(), v.null()) },
   async (context, { tableName: table, cursor }) => {
     if (isSystemTable(table)) throw badRequest("SystemTableError", "System tables can't be cleared.");
-    const { page, isDone, continueCursor } = await readTablePage(context, table, "asc", {
+    const source = { ...context, paging: { previous: null, next: null } };
+    const { page, isDone, continueCursor } = await readTablePage(source, table, "asc", {
       cursor,
       endCursor: null,
       ...CLEARED_AT_ONCE,
     });
-    for (const json of page) await syscall(context, "1.0/remove", { table, id: idOf(JSON.parse(json)) });
+    for (const json of page) await syscall(context, "1.0/remove", { table, id: idOf(json) });
     return { continueCursor, deleted: page.length, hasMore: !isDone };
   },
 );
 
-const storageId = v.string();
-
-const deleteFiles = adminMutation({ storageIds: v.array(storageId) }, async (context, { storageIds }) => {
-  for (const id of storageIds) await removeFile(context, id);
+/** A table comes into existence with its first document, which need not stay. */
+export const createTable = adminMutation({ table: v.string() }, async (context, { table }) => {
+  const id = idOf(await syscall(context, "1.0/insert", { table, value: {} }));
+  await syscall(context, "1.0/remove", { table, id });
   return null;
 });
-
-const deleteOneFile = adminMutation({ storageId }, async (context, { storageId: id }) => {
-  await removeFile(context, id);
-  return null;
-});
-
-const generateUploadUrl = adminMutation({}, ({ addresses, component }) => addresses.uploadUrl(component));
-
-/** With them admins change documents and files of any component, as in the dashboard. */
-export const SYSTEM_MUTATIONS: SystemMutationFunctions = new Map([
-  ["_system/frontend/addDocument", addDocument],
-  ["_system/frontend/patchDocumentsFields", patchDocumentsFields],
-  ["_system/frontend/replaceDocument", replaceDocument],
-  ["_system/frontend/deleteDocuments", deleteDocuments],
-  ["_system/frontend/clearTablePage", clearTablePage],
-  ["_system/frontend/fileStorageV2:deleteFile", deleteOneFile],
-  ["_system/frontend/fileStorageV2:deleteFiles", deleteFiles],
-  ["_system/frontend/fileStorageV2:generateUploadUrl", generateUploadUrl],
-]);
 
 /** What the app's own functions would do, with the same checks. */
 function syscall({ database }: SystemMutationContext, op: string, args: JsonObject): Promise<string> {
   return must(DOCUMENT_SYSCALLS[op], op)(database, args);
 }
 
-async function removeFile({ transaction, component, addresses, deployment }: SystemMutationContext, id: string) {
-  const args = new SyscallArguments({ storageId: id }, "storage.delete");
-  const ref = await fileOf(args, component, addresses.names(deployment.catalog));
-  if (!(await deleteFile(transaction, ref))) throw fileNotFound(args);
+async function everyId({ transaction, component }: SystemMutationContext, table: string): Promise<readonly string[]> {
+  const query = parseQuery({ source: { type: "FullTableScan", tableName: table, order: "asc" }, operators: [] });
+  const { scan } = await transaction.resolve(component, query.source);
+  if (scan === null) return [];
+  const run = transaction.start(scan, []);
+  const ids: string[] = [];
+  try {
+    for (;;) {
+      const step = run.step(true);
+      if (step.kind === "end") return ids;
+      if (step.kind === "row") ids.push(idOf(step.row.json));
+      else await run.fetch(Number.POSITIVE_INFINITY);
+    }
+  } finally {
+    transaction.finish(run);
+  }
 }
 
-function idOf(document: JsonValue): string {
+/** What the database refuses, as a `ConvexError` with its text: the dashboard shows the data of those. */
+async function asConvexError<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof CodedError) || !error.catchable) throw error;
+    const { message } = error;
+    throw new FunctionError({ message: `Uncaught ConvexError: ${message}\n`, data: JSON.stringify(message) });
+  }
+}
+
+function idOf(json: string): string {
+  const document: JsonValue = JSON.parse(json);
   const id = isJsonObject(document) ? document["_id"] : undefined;
   return must(typeof id === "string" ? id : undefined, "id of a document");
 }

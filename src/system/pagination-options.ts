@@ -11,12 +11,16 @@ export const paginationOpts = v.object({
   maximumBytesRead: v.optional(v.number()),
 });
 
-export function pageOptions(options: Infer<typeof paginationOpts>): PaginationOptions {
+/** `caps`: for clients that state none. */
+export function pageOptions(
+  options: Infer<typeof paginationOpts>,
+  caps: { readonly rows: number | null; readonly bytes: number | null } = { rows: null, bytes: null },
+): PaginationOptions {
   return {
     cursor: options.cursor,
     endCursor: options.endCursor ?? null,
     pageSize: Math.floor(options.numItems),
-    maximumRowsRead: options.maximumRowsRead ?? null,
-    maximumBytesRead: options.maximumBytesRead ?? null,
+    maximumRowsRead: options.maximumRowsRead ?? caps.rows,
+    maximumBytesRead: options.maximumBytesRead ?? caps.bytes,
   };
 }

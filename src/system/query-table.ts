@@ -1,7 +1,7 @@
 import { v } from "convex/values";
 import { EVERYTHING } from "../engine/interval.ts";
 import { tableRef } from "../engine/read-set.ts";
-import { dependOnImports } from "./dependencies.ts";
+import { dependOnTables } from "./dependencies.ts";
 import { adminQuery } from "./system-query.ts";
 
 /**
@@ -10,7 +10,7 @@ import { adminQuery } from "./system-query.ts";
  */
 export const queryTable = adminQuery({ tableName: v.string() }, (context, { tableName }) => {
   const { transaction, component } = context;
-  dependOnImports(context);
+  dependOnTables(context);
   const table = transaction.tables.named(component, tableName);
   if (table !== null) context.dependOn(tableRef(table.id), EVERYTHING);
   return JSON.stringify(transaction.snapshotTs);

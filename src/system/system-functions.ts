@@ -14,76 +14,30 @@ import { checkArguments } from "../runtime/functions/arguments.ts";
 import type { RuntimeEnvironment } from "../runtime/functions/environment.ts";
 import { failureOf, FunctionError } from "../runtime/functions/failure.ts";
 import type { QueryResult } from "../runtime/functions/query-runner.ts";
-import { tableNames } from "../runtime/functions/table-names.ts";
 import { PinnedSnapshot } from "../runtime/functions/snapshot.ts";
+import { tableNames } from "../runtime/functions/table-names.ts";
 import { CodedError } from "../shared/coded-error.ts";
 import type { JsonValue } from "../shared/json.ts";
 import { displayPath } from "../values/function-path.ts";
-import { apiSpec } from "./api-spec.ts";
-import { cloudUrl } from "./cloud-url.ts";
-import { listComponents } from "./components.ts";
-import { listCronJobRuns, listCronJobs } from "./cron-jobs.ts";
-import { getVariable, listVariables } from "./environment-variables.ts";
-import { deploymentState } from "./deployment-state.ts";
-import { latestExport } from "./exports.ts";
-import { fileMetadata, getFile, numFiles } from "./files.ts";
-import { getImport, listImports } from "./imports.ts";
-import { indexes } from "./indexes.ts";
-import { queryTable } from "./query-table.ts";
-import { paginatedScheduledJobs } from "./scheduled-jobs.ts";
-import { getSchemas } from "./schemas.ts";
+import { allIndexes } from "./indexes.ts";
+import { getSourceCode } from "./modules.ts";
+import { SYSTEM_QUERIES } from "./system-queries.ts";
 import type { SystemContext, SystemQuery } from "./system-query.ts";
-import { tableData } from "./table-data.ts";
-import { listById, listTableScan, paginatedTableDocuments } from "./table-documents.ts";
-import { tableMapping } from "./table-mapping.ts";
-import { sizeOfAllTables, tableSize } from "./table-size.ts";
 import { tableShapes } from "./table-shapes.ts";
-import { tables } from "./tables.ts";
-
-/** By the path that people write; a default export goes by its module alone (`cli.md` §2.6). */
-export const SYSTEM_QUERIES: ReadonlyMap<string, SystemQuery> = new Map([
-  ["_system/cli/modules:apiSpec", apiSpec],
-  ["_system/cli/convexUrl:cloudUrl", cloudUrl],
-  ["_system/cli/tables", tables],
-  ["_system/cli/tableData", tableData],
-  ["_system/cli/tableSize", tableSize],
-  ["_system/cli/queryTable", queryTable],
-  ["_system/cli/queryEnvironmentVariables", listVariables],
-  ["_system/cli/queryEnvironmentVariables:get", getVariable],
-  ["_system/cli/queryImport", getImport],
-  ["_system/cli/queryImport:list", listImports],
-  ["_system/cli/exports:getLatest", latestExport],
-  ["_system/frontend/components:list", listComponents],
-  ["_system/frontend/deploymentState:deploymentState", deploymentState],
-  ["_system/frontend/getSchemas", getSchemas],
-  ["_system/frontend/getTableMapping", tableMapping],
-  ["_system/frontend/tableSize", tableSize],
-  ["_system/frontend/tableSize:sizeOfAllTables", sizeOfAllTables],
-  ["_system/frontend/listTableScan", listTableScan],
-  ["_system/frontend/indexes", indexes],
-  ["_system/frontend/fileStorageV2:numFiles", numFiles],
-  ["_system/frontend/fileStorageV2:fileMetadata", fileMetadata],
-  ["_system/frontend/fileStorageV2:getFile", getFile],
-  ["_system/frontend/paginatedTableDocuments", paginatedTableDocuments],
-  ["_system/frontend/listById", listById],
-  ["_system/frontend/listEnvironmentVariables", listVariables],
-  ["_system/frontend/listCronJobs", listCronJobs],
-  ["_system/frontend/listCronJobRuns", listCronJobRuns],
-  ["_system/frontend/paginatedScheduledJobs", paginatedScheduledJobs],
-]);
 
 export interface SystemParts {
   readonly deployments: CurrentDeployment;
   readonly persistence: Persistence;
-  readonly runtime: Pick<RuntimeEnvironment, "clock" | "random" | "cursors" | "limits" | "files">;
+  readonly runtime: Pick<RuntimeEnvironment, "clock" | "random" | "cursors" | "limits" | "code" | "files">;
   readonly cloudUrl: string;
+  readonly siteUrl: string;
   readonly variables: SystemContext["variables"];
 }
 
 /** Each round loads a newer catalog. */
 const MAX_ROUNDS = 10;
 
-/** Functions of the backend itself, by which the CLI and the dashboard look at a deployment. They only read; those that write are `SYSTEM_MUTATIONS`. */
+/** Functions of the backend itself, by which the CLI and the dashboard look at a deployment. They only read. */
 export class SystemFunctions {
   readonly #parts: SystemParts;
 
@@ -92,23 +46,37 @@ export class SystemFunctions {
   }
 
   /**
-   * Like `QueryRunner.run`: the outcome at `at` or the newest snapshot, and what it depends on. `null`: there is no
-   * such function. Whoever may not call it gets a failure. Does not appear in the function log.
+   * Like `QueryRunner.run`: the outcome at `at` or the newest snapshot, and what it depends on. `journal`: what the
+   * previous run of the same subscribed query left behind. `null`: there is no such function. Whoever may not call it gets a failure. Does not appear in the function log.
    */
   async run(
     path: FunctionPath,
     args: string,
     identity: Identity,
     at: Timestamp | null = null,
+    journal: string | null = null,
   ): Promise<QueryResult | null> {
     const query = SYSTEM_QUERIES.get(displayPath(path));
-    return query === undefined ? null : this.#runUntilConsistent(query, path, args, identity, at);
+    return query === undefined ? null : this.#runUntilConsistent(query, path, args, identity, at, journal);
   }
 
-  /** JSON text: what the documents of each of the app's tables look like (`/api/shapes2`). */
-  async shapes(identity: Identity): Promise<FunctionOutcome> {
-    const path = { component: "", module: "_system/shapes.js", function: "default" };
+  /** JSON text: what the documents of each of the component's tables look like (`/api/shapes2`). */
+  async shapes(identity: Identity, component: string): Promise<FunctionOutcome> {
+    const path = { component, module: "_system/shapes.js", function: "default" };
     return (await this.#runUntilConsistent(tableShapes, path, "[{}]", identity, null)).outcome;
+  }
+
+  /** The source of a module as JSON text (`/api/get_source_code`). */
+  async sourceCode(identity: Identity, component: string, path: string): Promise<FunctionOutcome> {
+    const called = { component, module: "_system/sourceCode.js", function: "default" };
+    const args = JSON.stringify([{ path }]);
+    return (await this.#runUntilConsistent(getSourceCode, called, args, identity, null)).outcome;
+  }
+
+  /** JSON text: the indexes of the component's tables (`/api/get_indexes`). */
+  async indexes(identity: Identity, component: string): Promise<FunctionOutcome> {
+    const path = { component, module: "_system/indexes.js", function: "default" };
+    return (await this.#runUntilConsistent(allIndexes, path, "[{}]", identity, null)).outcome;
   }
 
   async #runUntilConsistent(
@@ -117,10 +85,11 @@ export class SystemFunctions {
     args: string,
     identity: Identity,
     at: Timestamp | null,
+    journal: string | null = null,
   ): Promise<QueryResult> {
     for (let round = 0; round < MAX_ROUNDS; round++) {
       try {
-        return await this.#runOnce(query, path, args, identity, at);
+        return await this.#runOnce(query, path, args, identity, at, journal);
       } catch (error) {
         if (!(error instanceof CatalogChangedError)) throw error;
         this.#parts.deployments.expire();
@@ -135,23 +104,24 @@ export class SystemFunctions {
     args: string,
     identity: Identity,
     at: Timestamp | null,
+    journal: string | null,
   ): Promise<QueryResult> {
-    const { deployments, persistence, runtime, cloudUrl: url, variables } = this.#parts;
+    const { deployments, persistence, runtime, cloudUrl, siteUrl, variables } = this.#parts;
     const deployment = await deployments.current();
     const { catalog } = deployment;
-    const now = runtime.clock.now();
     const snapshot = new PinnedSnapshot(persistence, catalog.ts, at);
     const transaction = new Transaction({
       kind: "query",
       reader: snapshot,
       catalog,
       schemas: () => null,
-      now,
+      now: runtime.clock.now(),
       random: runtime.random,
       cursors: runtime.cursors,
       limits: query.unbounded ? UNBOUNDED : runtime.limits.transaction,
     });
     const dependencies = new ReadSetRecorder();
+    const paging = { previous: journal, next: null };
     const outcome = await developersFailure(async () => {
       // So that what is taken from the catalog is of the same moment as what is read.
       await snapshot.pin();
@@ -164,16 +134,20 @@ export class SystemFunctions {
           "refused",
         ),
       );
+      const { component } = path;
       return query.run(
         {
           identity,
+          now: runtime.clock.now(),
           transaction,
-          database: new FunctionScope(transaction, path.component, null),
+          database: new FunctionScope(transaction, component, null),
           deployment,
-          component: path.component,
-          addresses: runtime.files.addresses,
-          now,
-          cloudUrl: url,
+          component,
+          cloudUrl,
+          siteUrl,
+          code: runtime.code,
+          files: runtime.files.addresses,
+          paging,
           variables,
           dependOn: (ref, interval) => dependencies.addRange(ref, interval),
         },
@@ -182,7 +156,7 @@ export class SystemFunctions {
     });
     const readSet = union(transaction.readSet(), dependencies);
     // Every one of them checks its caller.
-    return { outcome, readSet, ts: snapshot.snapshotTs, readsIdentity: true };
+    return { outcome: { ...outcome, journal: paging.next }, readSet, ts: snapshot.snapshotTs, readsIdentity: true };
   }
 }
 

@@ -4,15 +4,25 @@ import { FunctionScope } from "../engine/function-scope.ts";
 import type { Interval } from "../engine/interval.ts";
 import type { IndexRef } from "../engine/persistence.ts";
 import type { Identity } from "../protocol/identity.ts";
+import type { CodeSource } from "../runtime/code/code-source.ts";
 import { FunctionError, plainFailure } from "../runtime/functions/failure.ts";
 import { isJsonObject, type JsonValue } from "../shared/json.ts";
 import type { SystemMutationContext, SystemMutationFunction } from "../runtime/functions/system-mutation.ts";
 import { compileValidator } from "../values/compile-validator.ts";
 import type { Validator } from "../values/validator.ts";
 
+/** Where the page of a subscribed query ends: `next` is what its next run gets as `previous`. */
+export interface Paging {
+  readonly previous: string | null;
+  next: string | null;
+}
+
 /** What a system query reads from: one snapshot, and the deployment as it is at that snapshot. */
 export interface SystemContext extends SystemMutationContext {
   readonly cloudUrl: string;
+  readonly siteUrl: string;
+  readonly code: CodeSource;
+  readonly paging: Paging;
   /** The user's environment variables by name, built-in ones left out. */
   readonly variables: (values: ReadonlyMap<string, JsonValue>) => Promise<ReadonlyMap<string, string>>;
   /** What the result depends on besides what the transaction read. */
@@ -68,7 +78,14 @@ function argumentsOf(fields: PropertyValidators): Validator {
 }
 
 function inComponent<Context extends SystemMutationContext>(context: Context, args: JsonValue): Context {
-  const component = isJsonObject(args) ? args["componentId"] : undefined;
+  return inComponentOf(context, isJsonObject(args) ? args["componentId"] : undefined);
+}
+
+/** `component`: a component's id. Anything else leaves the one of the call. */
+export function inComponentOf<Context extends SystemMutationContext>(
+  context: Context,
+  component: JsonValue | undefined,
+): Context {
   if (typeof component !== "string" || component === context.component) return context;
   if (component !== "" && context.deployment.app?.component(component) == null) {
     throw new FunctionError(plainFailure(`Component ${component} not found.\n`));

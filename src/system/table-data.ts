@@ -1,5 +1,5 @@
 import { v } from "convex/values";
-import { dependOnImports } from "./dependencies.ts";
+import { dependOnTables } from "./dependencies.ts";
 import { pageOptions, paginationOpts } from "./pagination-options.ts";
 import { adminQuery } from "./system-query.ts";
 import { pageText, readTablePage } from "./table-page.ts";
@@ -8,7 +8,7 @@ import { pageText, readTablePage } from "./table-page.ts";
 export const tableData = adminQuery(
   { table: v.string(), order: v.union(v.literal("asc"), v.literal("desc")), paginationOpts },
   async (context, { table, order, paginationOpts: options }) => {
-    dependOnImports(context);
+    dependOnTables(context);
     return pageText(await readTablePage(context, table, order, pageOptions(options)));
   },
 );

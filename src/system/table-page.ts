@@ -1,25 +1,93 @@
 import { checkPaginationOptions, type Page, type PaginationOptions, readPage } from "../engine/pagination.ts";
-import { type Order, parseQuery } from "../engine/query/definition.ts";
+import { BY_CREATION_TIME } from "../engine/index-definition.ts";
+import { type Order, parseQuery, type QueryDefinition, type RangeExpression } from "../engine/query/definition.ts";
+import type { Expression } from "../engine/query/expression.ts";
+import { compileRange } from "../engine/query/index-range.ts";
 import type { QueryRun } from "../engine/query/query-run.ts";
-import type { JsonValue } from "../shared/json.ts";
-import type { SystemMutationContext } from "../runtime/functions/system-mutation.ts";
+import type { ResolvedSource, ScanSource } from "../engine/query/source.ts";
+import { indexRef } from "../engine/read-set.ts";
+import { BY_CREATION_TIME_TARGET } from "../engine/tables.ts";
+import type { SystemContext } from "./system-query.ts";
+
+/** What a page is read from. */
+export type PageSource = Pick<SystemContext, "transaction" | "component" | "paging">;
 
 /** One page of a table by creation time. Of a component's table too, which functions can't paginate. */
-export async function readTablePage(
-  { transaction, component }: Pick<SystemMutationContext, "transaction" | "component">,
+export function readTablePage(
+  context: PageSource,
   table: string,
   order: Order,
   options: PaginationOptions,
-  operators: readonly JsonValue[] = [],
 ): Promise<Page> {
-  const query = parseQuery({ source: { type: "FullTableScan", tableName: table, order }, operators: [...operators] });
+  const query = parseQuery({ source: { type: "FullTableScan", tableName: table, order }, operators: [] });
+  return readQueryPage(context, query, options);
+}
+
+/** One page of any query. When it is run again for a subscriber, the page ends where it ended before. */
+export async function readQueryPage(
+  source: PageSource,
+  query: QueryDefinition,
+  options: PaginationOptions,
+): Promise<Page> {
   checkPaginationOptions(options);
-  const resolved = await transaction.resolve(component, query.source);
+  return readResolvedPage(source, query, await source.transaction.resolve(source.component, query.source), options);
+}
+
+export interface SystemScan {
+  /** Milliseconds, first and last included. */
+  readonly times: { readonly from: number; readonly to: number | null };
+  readonly order: Order;
+  /** `name` tells it from other filters. */
+  readonly filter: { readonly test: Expression; readonly name: string };
+}
+
+/** One page by creation time of a table that only the backend itself reads. */
+export async function readSystemPage(
+  source: PageSource,
+  name: string,
+  { times, order, filter }: SystemScan,
+  options: PaginationOptions,
+): Promise<Page> {
+  checkPaginationOptions(options);
+  const { tables } = source.transaction;
+  const table = tables.named(source.component, name);
+  const index = table === null ? undefined : tables.index(table.id, BY_CREATION_TIME);
+  const query: QueryDefinition = {
+    source: { type: "FullTableScan", table: name, order },
+    operators: [{ type: "filter", expression: filter.test }],
+    text: JSON.stringify([name, times, order, filter.name]),
+  };
+  const fields = ["_creationTime"];
+  if (table === null || index === undefined) {
+    await source.transaction.pin();
+    return readResolvedPage(source, query, { scan: null, fields }, options);
+  }
+  const range: RangeExpression[] = [{ type: "Gte", field: "_creationTime", value: times.from }];
+  if (times.to !== null) range.push({ type: "Lte", field: "_creationTime", value: times.to });
+  const { interval } = compileRange({ name: `${name}.${BY_CREATION_TIME}`, fields, tableNumber: table.number }, range);
+  const scan: ScanSource = {
+    kind: "range",
+    table,
+    target: BY_CREATION_TIME_TARGET,
+    storage: { index: index.id, ref: indexRef(index.id) },
+    interval,
+    order,
+    recheck: null,
+  };
+  return readResolvedPage(source, query, { scan, fields }, options);
+}
+
+async function readResolvedPage(
+  { transaction, paging }: PageSource,
+  query: QueryDefinition,
+  resolved: ResolvedSource,
+  options: PaginationOptions,
+): Promise<Page> {
   const runs: QueryRun[] = [];
   try {
-    return await readPage(query, resolved, options, {
+    const page = await readPage(query, resolved, options, {
       codec: transaction.cursors,
-      journalEnd: null,
+      journalEnd: paging.previous,
       limits: transaction.limits,
       start(source) {
         const run = transaction.start(source, query.operators);
@@ -27,12 +95,14 @@ export async function readTablePage(
         return run;
       },
     });
+    paging.next = page.continueCursor;
+    return page;
   } finally {
     for (const run of runs) transaction.finish(run);
   }
 }
 
-/** As queries answer it. */
+/** ConvexJSON text of a page as clients get it. */
 export function pageText({ page, ...rest }: Page): string {
   return `{"page":[${page.join(",")}],${JSON.stringify(rest).slice(1)}`;
 }

@@ -1,13 +1,13 @@
 import { v } from "convex/values";
 import { isSystemTable } from "../engine/tables.ts";
-import { dependOnImports, dependOnTableNames } from "./dependencies.ts";
+import { dependOnTables, dependOnTableNames } from "./dependencies.ts";
 import { adminQuery } from "./system-query.ts";
 
 /** Documents in a table. Reads all of them: nothing counts them as they are written. */
 export const tableSize = adminQuery(
   { tableName: v.string() },
   async (context, { tableName }) => {
-    dependOnImports(context);
+    dependOnTables(context);
     return JSON.stringify(await context.database.count(tableName));
   },
   { unbounded: true },
@@ -17,7 +17,6 @@ export const tableSize = adminQuery(
 export const sizeOfAllTables = adminQuery(
   {},
   async (context) => {
-    dependOnImports(context);
     dependOnTableNames(context);
     let size = 0;
     for (const { component, name } of context.deployment.catalog.tables()) {

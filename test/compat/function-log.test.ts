@@ -177,7 +177,7 @@ describe("stream_function_logs", () => {
       await run(kind, `log:missing${kind}`);
       expect(await log.completion(`log:missing${kind}`)).toMatchObject({
         udfType: kind.slice(0, 1).toUpperCase() + kind.slice(1),
-        error: `Could not find public function for 'log:missing${kind}'.`,
+        error: `Could not find public function for 'log:missing${kind}'. Did you forget to run \`npx convex dev\`?`,
       });
     }
   });

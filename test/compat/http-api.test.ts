@@ -187,7 +187,9 @@ describe("functions that fail", () => {
       const body: { status: string; errorMessage: string } = await response.json();
       expect(body.status).toBe("error");
       expect(body.errorMessage).toMatch(SERVER_ERROR);
-      expect(body.errorMessage.replace(SERVER_ERROR, "")).toBe(`Could not find public function for '${path}'.\n`);
+      expect(body.errorMessage.replace(SERVER_ERROR, "")).toBe(
+        `Could not find public function for '${path}'. Did you forget to run \`npx convex dev\`?\n`,
+      );
     }
   });
 

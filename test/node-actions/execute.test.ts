@@ -13,6 +13,8 @@ export const calling = actionGeneric(async (ctx, { n }) => [await ctx.runQuery(a
 export const print = actionGeneric(async () => { console.log("a", { b: [1, "c"] }); console.warn(1n); console.error(new Error("x").message); });
 export const count = actionGeneric(async () => ++calls);
 export const throwing = actionGeneric(async () => { throw new TypeError("broken"); });
+export const stack = actionGeneric(async () => new TypeError("seen").stack);
+export const timed = actionGeneric(async () => { console.time("t"); console.time("t"); console.timeLog("t", "half"); console.timeEnd("t"); console.timeEnd("t"); });
 export const convexError = actionGeneric(async () => { throw new ConvexError({ code: 1n }); });
 export const query = queryGeneric(async () => 1);
 `;
@@ -88,6 +90,23 @@ test("S0-44 what is thrown reaches the caller, frames by module path", async () 
     name: "ConvexError",
     data: '{"code":{"$integer":"AQAAAAAAAAA="}}',
   });
+});
+
+test("S0-44 a stack that user code reads names modules as Convex does, and no place of this machine", async () => {
+  const stack = String(await service.value({ function: "stack", package: code }));
+  expect(stack).toMatch(/^TypeError: seen\n {4}at .*\(?convex:\/user\/main\.js:\d+:\d+\)?\n/);
+  expect(stack).not.toMatch(/file:|\/modules\//);
+  expect(stack).not.toContain(service.directory);
+});
+
+test("P-F-15 the texts of timers are rendered like everything else that is printed", async () => {
+  const lines = printed(await service.execute({ function: "timed", package: code }));
+  expect(lines.map((line) => line.replace(/\d+ms/, "0ms"))).toEqual([
+    `[WARN] "Timer 't' already exists"`,
+    "[INFO] 't: 0ms' 'half'",
+    "[INFO] 't: 0ms'",
+    `[WARN] "Timer 't' does not exist"`,
+  ]);
 });
 
 test("E-A-2b a module, an export or an action that is not there", async () => {

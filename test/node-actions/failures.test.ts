@@ -64,7 +64,7 @@ test.for([
   ["abort", {}, "process.exit", "process.abort() called"],
   ["stray", {}, "RangeError", "left alone"],
   ["strayLater", {}, "RangeError", "left alone later"],
-  ["uncaught", {}, "SyntaxError", "in a timer"],
+  ["uncaught", {}, "SyntaxError", "uncaughtException: in a timer"],
   ["killed", {}, "", "The Node.js process of this action ended unexpectedly (signal SIGSEGV)."],
 ] as const)("E-C-9c %s %o ends that call and no other", async ([name, args, errorName, message]) => {
   const other = value("wait", { ms: 300 });

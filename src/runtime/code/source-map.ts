@@ -60,6 +60,12 @@ function displayFile(source: string, moduleKey: string): string {
   return moduleKey.startsWith("app/") ? `../convex/${trimmed}` : `../${trimmed}`;
 }
 
+/** V8 gives the place alone of a function without a name; Convex says `<anonymous>` there. */
+function named(description: string): string {
+  if (description === "") return "<anonymous>";
+  return description === "async" ? "async <anonymous>" : description;
+}
+
 /** `mapFrames` with maps that have to be fetched: only those of files in the stack are. */
 export async function mapStack(stack: string, maps: SourceMaps): Promise<string[]> {
   const files = new Set(stack.split("\n").flatMap((line) => parseFrame(line)?.file ?? []));
@@ -83,12 +89,7 @@ export function mapFrames(stack: string, sourceMap: (file: string) => ModuleMap 
     const position = originalPositionFor(map.map, { line: frame.line, column });
     if (position.source === null || position.line === null) continue;
     const location = `${displayFile(position.source, frame.file)}:${position.line}:${(position.column ?? 0) + 1}`;
-    const described = frame.description === "" || frame.description === "async" ? "" : frame.description;
-    const prefix = frame.description === "async" ? "async " : "";
-    mapped.push({
-      text: described === "" ? `    at ${prefix}${location}` : `    at ${described} (${location})`,
-      internal: isInternal(position.source),
-    });
+    mapped.push({ text: `    at ${named(frame.description)} (${location})`, internal: isInternal(position.source) });
   }
   let start = 0;
   let end = mapped.length;

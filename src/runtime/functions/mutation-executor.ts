@@ -63,8 +63,8 @@ export class MutationExecutor {
     if (ofSystem !== null) {
       const { component } = call.path;
       const database = new FunctionScope(transaction, component);
-      const { addresses } = runtime.files;
-      const context = { identity: call.identity, transaction, database, deployment, component, addresses, now };
+      const files = runtime.files.addresses;
+      const context = { identity: call.identity, transaction, database, deployment, component, files, now };
       const outcome = await this.#outcome(() => runSystemMutation(ofSystem, call, context, runtime.limits));
       // Like the queries of the system, it does not appear in the function log.
       return { outcome, effects: effects() };

@@ -4,6 +4,9 @@ import type { UdfType, Visibility } from "../../protocol/execution.ts";
 import { displayPath } from "../../values/function-path.ts";
 import { FunctionError, plainFailure } from "./failure.ts";
 
+/** What a developer who sees the text of E-A-1 has most often forgotten. */
+const HINT = "Did you forget to run `npx convex dev`?";
+
 /** `messages:list in component 'a/b'`, as error texts name functions. */
 export function describePath(path: FunctionPath): string {
   return `'${displayPath(path)}'${path.component === "" ? "" : ` in component '${path.component}'`}`;
@@ -22,7 +25,7 @@ export function resolveFunction(
   const found = app?.resolve(path) ?? null;
   if (found === null || (visibility === "public" && found.visibility !== "public")) {
     const what = expected === null ? "function" : "public function";
-    throw new FunctionError(plainFailure(`Could not find ${what} for ${describePath(path)}.`));
+    throw new FunctionError(plainFailure(`Could not find ${what} for ${describePath(path)}. ${HINT}`));
   }
   if (expected !== null && found.udfType !== expected) {
     throw new FunctionError(

@@ -12,14 +12,13 @@ import { checkArguments } from "./arguments.ts";
 import type { SizeLimits } from "./size-limits.ts";
 import { tableNames } from "./table-names.ts";
 
-/** What `_system/` functions work with, those that only read included. */
 export interface SystemMutationContext {
   readonly identity: Identity;
   readonly transaction: Transaction;
   readonly database: FunctionScope;
   readonly deployment: Deployment;
   readonly component: ComponentPath;
-  readonly addresses: FileAddresses;
+  readonly files: FileAddresses;
   /** Milliseconds. */
   readonly now: number;
 }
@@ -50,13 +49,8 @@ export async function runSystemMutation(
   context: SystemMutationContext,
   limits: SizeLimits,
 ): Promise<FunctionOutcome> {
-  const checked = checkArguments(
-    { path, args: found.args },
-    args,
-    tableNames(context.deployment.catalog, path.component),
-    limits,
-    "refused",
-  );
+  const tables = tableNames(context.deployment.catalog, path.component);
+  const checked = checkArguments({ path, args: found.args }, args, tables, limits, "refused");
   const [value = null]: readonly JsonValue[] = JSON.parse(checked);
   return { ok: true, value: await found.run(context, value), logLines: [] };
 }

@@ -3,7 +3,8 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AdminKeys } from "../../../src/auth/admin-key.ts";
-import { SYSTEM_QUERIES } from "../../../src/system/system-functions.ts";
+import { SYSTEM_QUERIES } from "../../../src/system/system-queries.ts";
+import { SYSTEM_MUTATIONS } from "../../../src/system/system-mutations.ts";
 import { startBackend, type TestBackend } from "../../support/backend.ts";
 import { AppCopy, convex } from "../../support/convex-cli.ts";
 import { Issuer } from "../../support/issuer.ts";
@@ -41,6 +42,18 @@ const ACCESS: Readonly<Record<string, "open" | "run" | "socket" | "link" | "sign
   "GET /api/v1/get_canonical_urls": "admin",
   "GET /api/v1/list_environment_variables": "admin",
   "GET /api/shapes2": "admin",
+  "GET /api/get_source_code": "admin",
+  "GET /api/get_indexes": "admin",
+  "GET /api/app_metrics/udf_rate": "admin",
+  "GET /api/app_metrics/cache_hit_percentage": "admin",
+  "GET /api/app_metrics/latency_percentiles": "admin",
+  "GET /api/app_metrics/function_call_count_top_k": "admin",
+  "GET /api/app_metrics/failure_percentage_top_k": "admin",
+  "GET /api/app_metrics/cache_hit_percentage_top_k": "admin",
+  "GET /api/app_metrics/table_rate": "admin",
+  "GET /api/app_metrics/scheduled_job_lag": "admin",
+  "GET /api/app_metrics/subscription_invalidations_top_k": "admin",
+  "GET /api/app_metrics/function_concurrency": "admin",
   "POST /api/run_test_function": "admin",
   "GET /api/stream_function_logs": "admin",
   "GET /api/stream_udf_execution": "admin",
@@ -63,6 +76,10 @@ const ACCESS: Readonly<Record<string, "open" | "run" | "socket" | "link" | "sign
   "POST /api/v1/unpause_deployment": "write",
   "POST /api/change_deployment_state": "write",
   "POST /api/cancel_job": "write",
+  "POST /api/cancel_all_jobs": "write",
+  "POST /api/delete_tables": "write",
+  "POST /api/delete_component": "write",
+  "POST /api/delete_scheduled_functions_table": "write",
   "POST /api/import/start_upload": "write",
   "POST /api/import/upload_part": "write",
   "POST /api/import/finish_upload": "write",
@@ -233,6 +250,22 @@ describe("sockets", () => {
 
 describe("system functions", () => {
   const routes = Object.keys(ACCESS).filter((route) => ACCESS[route] === "run");
+
+  test.each([...SYSTEM_MUTATIONS.keys()])("TOKEN7 SYS8 %s exists for admins who may write", async (path) => {
+    for (const route of routes) {
+      // oxlint-disable-next-line no-await-in-loop -- one caller after the other
+      for (const caller of [callers.nobody, callers.user]) {
+        // oxlint-disable-next-line no-await-in-loop -- as above
+        const { text } = await call(route, caller, path);
+        expect(text, route).toMatch(/Could not find|System functions can only be called with an admin key/);
+      }
+    }
+    for (const route of ["POST /api/mutation", "POST /api/function"]) {
+      // oxlint-disable-next-line no-await-in-loop -- two
+      const { status, text } = await call(route, callers["read-only key"], path);
+      expect([status, JSON.parse(text).code], route).toEqual([403, "OperationNotPermitted"]);
+    }
+  });
 
   test.each([...SYSTEM_QUERIES.keys()])("TOKEN7 %s exists for admins alone", async (path) => {
     for (const route of routes) {

@@ -45,7 +45,13 @@ test.each([
           message: `Auth provider discovery failed: ${issuer.url}/.well-known/openid-configuration ${text}`,
         },
       ],
-      [401, { code: "InvalidAuthHeader", message: `Could not fetch the JWKS: ${issuer.url}/keys ${text}` }],
+      [
+        401,
+        {
+          code: "InvalidAuthHeader",
+          message: `Could not fetch JWKS from URL '${issuer.url}/keys': ${issuer.url}/keys ${text}. Check that the URL is correct and accessible.`,
+        },
+      ],
     ]);
   },
 );

@@ -41,6 +41,13 @@ test("F7 P-B-4 a file comes whole, with its type, length and hash, and may be ke
   });
 });
 
+test("F7 P-B-4 text comes with its length, too, whatever compression the client would take", async () => {
+  const text = await files.store(CONTENT, { "content-type": "text/plain" });
+  const response = await fetch(await files.urlOf(text), { headers: { "accept-encoding": "gzip, br" } });
+  expect(Object.fromEntries(response.headers)).toMatchObject({ "content-type": "text/plain", "content-length": "10" });
+  expect(await response.text()).toBe(CONTENT);
+});
+
 test("P-B-4 a file has one URL, whoever asks for it and how", async () => {
   const { storageId: uuid } = await files.query<{ storageId: string }>("files:metadata", { storageId });
   expect(url.endsWith(`/${uuid}`)).toBe(true);

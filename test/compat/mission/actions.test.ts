@@ -50,7 +50,7 @@ function each(value: unknown): Record<string, unknown> {
 }
 
 function notFound(name: string): string {
-  return `Could not find public function for '${name}'.\n`;
+  return `Could not find public function for '${name}'. Did you forget to run \`npx convex dev\`?\n`;
 }
 
 describe("the action constructor", () => {
@@ -245,7 +245,9 @@ describe("functions of a file", () => {
     expect(await valueOf(api.action("mixed:doIt", { channel, text: "b" }))).toBe("A!,B!!");
     for (const helper of ["mixed:helper", "lib/notes:shout", "lib/notes:addNote", "lib/notes:textsOf"]) {
       expect(await kindOf(helper)).toBe("none");
-      expect(await errorOf(api.admin(helper))).toBe(`Could not find function for '${helper}'.\n`);
+      expect(await errorOf(api.admin(helper))).toBe(
+        `Could not find function for '${helper}'. Did you forget to run \`npx convex dev\`?\n`,
+      );
     }
   });
 });

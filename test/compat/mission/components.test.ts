@@ -78,7 +78,7 @@ describe("calls", () => {
     }
     const asReference = await api.post("/api/query", { path: "_reference/childComponent/counter/lib/read", args: {} });
     expect(((await asReference.json()) as { errorMessage?: string }).errorMessage).toContain(
-      "Could not find public function for '_reference/childComponent/counter/lib/read'.",
+      "Could not find public function for '_reference/childComponent/counter/lib/read'. Did you forget to run `npx convex dev`?",
     );
   });
 
@@ -96,7 +96,7 @@ describe("calls", () => {
     "P-C-2 ACT1 there is no function in the component %s",
     async (component) => {
       expect(await errorOf(api.admin("lib:read", { name: "x" }, component))).toBe(
-        `Could not find function for 'lib:read' in component '${component}'.\n`,
+        `Could not find function for 'lib:read' in component '${component}'. Did you forget to run \`npx convex dev\`?\n`,
       );
     },
   );
@@ -111,7 +111,7 @@ describe("calls", () => {
 
   test("P-C-2 E-A-1 a name is looked up in the caller's own component", async () => {
     expect(await errorOf(api.action("main:reachUp", { name: "main:callback" }))).toContain(
-      "Could not find public function for 'main:callback' in component 'counter'.",
+      "Could not find public function for 'main:callback' in component 'counter'. Did you forget to run `npx convex dev`?",
     );
   });
 

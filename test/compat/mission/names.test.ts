@@ -34,7 +34,7 @@ async function notes(channel: string): Promise<unknown> {
 }
 
 function notFound(name: string): string {
-  return `Could not find public function for '${name}'.\n`;
+  return `Could not find public function for '${name}'. Did you forget to run \`npx convex dev\`?\n`;
 }
 
 describe("references", () => {
@@ -177,7 +177,9 @@ describe("by name", () => {
       "hidden",
     );
     expect(await errorOf(api.action("mixed:doHidden"))).toBe(notFound("mixed:doHidden"));
-    expect(await errorOf(api.run("mixed/doHidden"))).toBe("Could not find function for 'mixed:doHidden'.\n");
+    expect(await errorOf(api.run("mixed/doHidden"))).toBe(
+      "Could not find function for 'mixed:doHidden'. Did you forget to run `npx convex dev`?\n",
+    );
   });
 
   test("S4-4 S1-20 ConvexHttpClient takes names", async () => {

@@ -29,7 +29,7 @@ afterAll(async () => {
 });
 
 function notFound(name: string): string {
-  return `Could not find public function for '${name}'.\n`;
+  return `Could not find public function for '${name}'. Did you forget to run \`npx convex dev\`?\n`;
 }
 
 test("S1-1 S1-3 every constructor takes a bare function, in plain JavaScript", async () => {

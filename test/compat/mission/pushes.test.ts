@@ -69,7 +69,9 @@ test("S0-5 E-A-1 a file that is gone takes its names with it", async () => {
   expect(await valueOf(api.action("brief:baz", { a: 1 }))).toBe("baz 1");
   rmSync(file("brief.ts"));
   expect(await deploy()).toMatchObject({ code: 0 });
-  expect(await errorOf(api.action("brief:baz", { a: 1 }))).toBe("Could not find public function for 'brief:baz'.\n");
+  expect(await errorOf(api.action("brief:baz", { a: 1 }))).toBe(
+    "Could not find public function for 'brief:baz'. Did you forget to run `npx convex dev`?\n",
+  );
 });
 
 test("S0-26 E-D-1 a Node built-in without the directive fails the push with the hint, and changes nothing", async () => {

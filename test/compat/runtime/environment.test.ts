@@ -180,7 +180,7 @@ export const never = process.env.FLAG === undefined ? undefined : query({ args: 
     await flagged.call("query", "flagged:maybe").then(({ value, error }) => value ?? error),
     await flagged.error("query", "flagged:never"),
   ];
-  const unknown = "Could not find public function for 'flagged:never'.\n";
+  const unknown = "Could not find public function for 'flagged:never'. Did you forget to run `npx convex dev`?\n";
   expect(await state()).toEqual(["always", "maybe", unknown]);
   expect((await convex(copy.path, own, ["env", "set", "FLAG", "1"])).code).toBe(0);
   expect(await state()).toEqual([

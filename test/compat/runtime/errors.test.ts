@@ -35,6 +35,12 @@ describe("stack traces name file, line and column of the sources", () => {
     expect(logLines).toEqual(["[LOG] 'before'"]);
   });
 
+  test("P-F-17 in a function that has no name", async () => {
+    expect(await api.error("query", "errors:nameless")).toBe(
+      `Uncaught Error: nameless\n    at <anonymous> (${at("errors.ts", 'throw new Error("nameless")', 6)})\n`,
+    );
+  });
+
   test.each<[Kind, string, string, string]>([
     ["query", "errors:inHelper", "deep: helper", 'throwDeep("helper")'],
     ["mutation", "errors:inMutation", "deep: mutation", 'throwDeep("mutation")'],

@@ -29,7 +29,9 @@ describe("kinds", () => {
     ["mutation", "kinds:im", "internal mutation"],
     ["action", "kinds:ia", "internal action"],
   ])("P-F-1 an internal %s runs for admins alone", async (kind, path, value) => {
-    expect(await api.error(kind, path)).toBe(`Could not find public function for '${path}'.\n`);
+    expect(await api.error(kind, path)).toBe(
+      `Could not find public function for '${path}'. Did you forget to run \`npx convex dev\`?\n`,
+    );
     const asAdmin = await api.call(kind, path, {}, api.asAdmin());
     expect(asAdmin.value).toBe(value);
   });
@@ -38,8 +40,16 @@ describe("kinds", () => {
     ["query", "kinds:m", "Trying to execute kinds.js:m as Query, but it is defined as Mutation.\n"],
     ["mutation", "kinds:a", "Trying to execute kinds.js:a as Mutation, but it is defined as Action.\n"],
     ["action", "kinds:q", "Trying to execute kinds.js:q as Action, but it is defined as Query.\n"],
-    ["query", "kinds:helper", "Could not find public function for 'kinds:helper'.\n"],
-    ["query", "kinds:constant", "Could not find public function for 'kinds:constant'.\n"],
+    [
+      "query",
+      "kinds:helper",
+      "Could not find public function for 'kinds:helper'. Did you forget to run `npx convex dev`?\n",
+    ],
+    [
+      "query",
+      "kinds:constant",
+      "Could not find public function for 'kinds:constant'. Did you forget to run `npx convex dev`?\n",
+    ],
   ])("P-F-1 a %s of %s is none", async (kind, path, error) => {
     expect(await api.error(kind, path)).toBe(error);
   });
@@ -141,7 +151,7 @@ describe("calls within a transaction", () => {
     expect(await api.value("mutation", "nested:forbiddenFromMutation")).toEqual({
       action: "Cannot call a action function from a Mutation function",
       mutation: '"internal mutation"',
-      missing: "Could not find public function for 'kinds:nope'.",
+      missing: "Could not find public function for 'kinds:nope'. Did you forget to run `npx convex dev`?",
     });
   });
 

@@ -76,7 +76,9 @@ export const text = query({ args: {}, handler: () => shared() });
     expect(pushed).toMatchObject({ code: 0 });
     for (const path of ["plain:f", "script:f", "dir/deep/er:f"]) expect(await api.value("query", path)).toBe(1);
     for (const path of ["noModule:alone", "shared:shared"]) {
-      expect(await api.error("query", path)).toBe(`Could not find public function for '${path}'.\n`);
+      expect(await api.error("query", path)).toBe(
+        `Could not find public function for '${path}'. Did you forget to run \`npx convex dev\`?\n`,
+      );
     }
     // No name of a function.
     expect(await api.call("query", "two.dots:f")).toMatchObject({ http: 400, code: "BadConvexFunctionIdentifier" });
@@ -139,7 +141,7 @@ describe("what is not", () => {
       {
         "convex/bad.ts": `export const before = console.log("before it");\nfunction boom(): never {\n  throw new Error("at import");\n}\nexport const x = boom();\n`,
       },
-      `${LOADING}Failed to analyze bad.js: Uncaught Error: at import\n    at boom (../convex/bad.ts:3:9)\n    at ../convex/bad.ts:5:18\n\n[LOG] 'before it'`,
+      `${LOADING}Failed to analyze bad.js: Uncaught Error: at import\n    at boom (../convex/bad.ts:3:9)\n    at <anonymous> (../convex/bad.ts:5:18)\n\n[LOG] 'before it'`,
     );
   });
 
@@ -160,7 +162,7 @@ describe("what is not", () => {
     const text = "Uncaught SyntaxError: Invalid regular expression: /(/: Unterminated group";
     await refused(
       { "convex/bad.ts": bad },
-      `${LOADING}Failed to analyze bad.js: ${text}\n    at ../convex/bad.ts:1:24`,
+      `${LOADING}Failed to analyze bad.js: ${text}\n    at <anonymous> (../convex/bad.ts:1:24)`,
     );
     const uses = `import { pattern } from "./bad";\nexport const x = pattern;\n`;
     await refused({ "convex/bad.ts": bad, "convex/a.ts": uses, "convex/b.ts": uses }, /Failed to analyze /, text);

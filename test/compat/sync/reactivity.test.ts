@@ -104,11 +104,11 @@ test("WS-R7 unknown, internal and malformed function paths fail the query, not t
   );
   const { modifications } = await socket.transition();
   expect(modifications.map(({ errorMessage }) => errorMessage?.split("\n")[1])).toEqual([
-    "Could not find public function for 'messages:missing'.",
-    "Could not find public function for 'secret:get'.",
+    "Could not find public function for 'messages:missing'. Did you forget to run `npx convex dev`?",
+    "Could not find public function for 'secret:get'. Did you forget to run `npx convex dev`?",
     "Trying to execute messages.js:send as Query, but it is defined as Mutation.",
     expect.stringMatching(/^no such path! is not a valid path to a Convex function\./),
-    "Could not find public function for '_system/cli/tables'.",
+    "Could not find public function for '_system/cli/tables'. Did you forget to run `npx convex dev`?",
   ]);
   socket.add(5, "messages:list", { channel: "r7" });
   await socket.shows(5, (value) => Array.isArray(value));

@@ -171,8 +171,8 @@ test("WS-M16 malformed and unknown mutations fail, and the next one is served", 
   for (let i = 0; i < 4; i++) texts.push(String((await socket.response(i))["result"]).split("\n")[1] ?? "");
   expect(texts).toEqual([
     expect.stringMatching(/^no such path! is not a valid path/),
-    "Could not find public function for 'messages:missing'.",
-    "Could not find public function for 'secret:touch'.",
+    "Could not find public function for 'messages:missing'. Did you forget to run `npx convex dev`?",
+    "Could not find public function for 'secret:touch'. Did you forget to run `npx convex dev`?",
     expect.stringMatching(/^ArgumentValidationError/),
   ]);
   expect(await socket.response(4)).toMatchObject({ success: true });

@@ -5,6 +5,7 @@ import { createApp } from "../../../src/http/app.ts";
 import { DEFAULT_HTTP_SETTINGS, type PushService } from "../../../src/http/services.ts";
 import { LogBuffer } from "../../../src/logs/log-buffer.ts";
 import type { FunctionCall, FunctionOutcome } from "../../../src/protocol/execution.ts";
+import { NO_DASHBOARD } from "../../support/no-dashboard.ts";
 import { noNodeCallbacks } from "../../support/no-node-callbacks.ts";
 import { NO_TRANSFERS } from "../../support/no-transfers.ts";
 import { NO_FILES } from "../../support/no-files.ts";
@@ -50,12 +51,12 @@ async function makeApp(secret: string) {
     httpActions: { serve: () => Promise.resolve({ kind: "disabled" }) },
     push,
     environment: { list: () => Promise.resolve([]), update: () => Promise.resolve() },
-    jobs: { cancel: () => Promise.resolve() },
+    jobs: { cancel: () => Promise.resolve(), cancelAll: () => Promise.resolve() },
     pausing: { pause: () => Promise.resolve(), resume: () => Promise.resolve() },
     logs,
     sync: { connect: () => Promise.resolve(new Response(null, { status: 200 })) },
     testFunctions: { runQuery: ({ args }) => Promise.resolve({ ok: true, value: args, logLines: [] }) },
-    shapes: { shapes: () => Promise.resolve({ ok: true, value: "{}", logLines: [] }) },
+    dashboard: NO_DASHBOARD,
     nodeCallbacks: noNodeCallbacks,
     files: NO_FILES,
     transfers: NO_TRANSFERS,

@@ -2,6 +2,7 @@ import type { IndexAddress } from "../../../src/engine/derived-index.ts";
 import type { IndexKey } from "../../../src/engine/names.ts";
 import { CodeStore } from "../../../src/deploy/code-store.ts";
 import { Environment } from "../../../src/deploy/environment.ts";
+import { History } from "../../../src/deploy/history.ts";
 import { EnvironmentCipher } from "../../../src/deploy/environment-cipher.ts";
 import type { DeployPorts, DocumentKeys, Rules } from "../../../src/deploy/ports.ts";
 import { PushService } from "../../../src/deploy/push-service.ts";
@@ -105,6 +106,7 @@ export class TestDeployment {
   leases = 0;
   background = 0;
   pauses = 0;
+  recordings = 0;
 
   constructor(settings: Partial<DeploySettings> = {}, secrets: readonly [string, ...string[]] = ["secret"]) {
     const random = counting();
@@ -134,6 +136,16 @@ export class TestDeployment {
       startBackground: () => {
         this.background++;
       },
+      // Of its own clock and randomness: what pushes draw does not depend on it.
+      history: new History({
+        run: async () => {
+          this.recordings++;
+          return [];
+        },
+        clock: { now: () => 1 },
+        random: counting(),
+        log: { info() {}, warn() {}, error() {} },
+      }),
       clock: this.clock,
       random,
       log: { info() {}, warn() {}, error() {} },

@@ -251,15 +251,43 @@ describe("custom JWTs", () => {
   });
 
   const wrong: readonly (readonly [string, () => Promise<string>])[] = [
-    ["expired", () => custom({ claims: { exp: NOW - 6 } })],
-    ["not yet valid", () => custom({ claims: { nbf: NOW + 6 } })],
-    ["issued in the future", () => custom({ claims: { iat: NOW + 6 } })],
     ["without an expiry", () => custom({ claims: { exp: undefined } as never })],
     ["without a subject", () => custom({ claims: { sub: undefined } as never })],
-    ["of an unknown key", () => custom({ header: { kid: "unknown" } })],
   ];
   test.each(wrong)("P-A-1 E-G-4 a token %s is refused", async (_what, token) => {
     expect(await refusal(token())).toEqual(CUSTOM_REFUSED);
+  });
+
+  test.each([
+    ["expired", { exp: NOW - 6 }, "Could not validate token: Token expired 6 seconds ago"],
+    ["not yet valid", { nbf: NOW + 6 }, "Could not validate token: Token will be valid in 6 seconds"],
+    ["issued in the future", { iat: NOW + 7 }, "Could not validate token: Token will be valid in 7 seconds"],
+  ])("P-A-1 E-G-4 a token that is %s is refused, and the text says why", async (_what, claims, text) => {
+    expect(await refusal(custom({ claims: claims as never }))).toEqual(["Unauthenticated", "InvalidAuthHeader", text]);
+  });
+
+  test("P-A-1 E-G-4 the key that nobody knows is named in development, and not in production", async () => {
+    const token = custom({ header: { kid: "unknown" } });
+    const header = "Could not decode token. The JWT's 'kid' (key ID) header";
+    expect(await refusal(token)).toEqual([
+      "Unauthenticated",
+      "InvalidAuthHeader",
+      `${header} is 'unknown', does this key match any key in the provider's JWKS?`,
+    ]);
+    expect(await refusal(token, undefined, false)).toEqual([
+      "Unauthenticated",
+      "InvalidAuthHeader",
+      `${header} doesn't match any key in the provider's JWKS, or the JWT signature is invalid.`,
+    ]);
+  });
+
+  test("P-A-1 E-G-4 keys that are no key set", async () => {
+    const documents = await Documents.create();
+    documents.answer = () => Response.json({ nothing: true });
+    const text =
+      `Invalid JWKS response body from '${JWKS}'. The response is not valid JSON or doesn't match the expected ` +
+      "JWKS format.";
+    expect(await refusal(custom(), documents)).toEqual(["Unauthenticated", "InvalidAuthHeader", text]);
   });
 
   test("P-A-1 E-G-4 another algorithm, no key id", async () => {
@@ -299,12 +327,17 @@ describe("tokens of nobody", () => {
   });
 
   test.each([
-    ["truncated", async () => (await oidc()).split(".").slice(0, 2).join(".")],
-    ["empty", async () => ""],
-    ["no JWT", async () => "a.b.c"],
-    ["1 MB long", async () => `${"a".repeat(1_000_000)}.b.c`],
-  ])("E-G-4 a token that is %s", async (_what, token) => {
-    expect(await refusal(token())).toEqual(["Unauthenticated", "InvalidAuthHeader", expect.any(String)]);
+    ["truncated", async () => (await oidc()).split(".").slice(0, 2).join("."), "three base64-encoded parts"],
+    ["empty", async () => "", "three base64-encoded parts"],
+    ["no JWT", async () => "a.b.c", "three base64-encoded parts"],
+    ["1 MB long", async () => `${"a".repeat(1_000_000)}.b.c`, "too long"],
+    [
+      "of no issuer",
+      () => oidc({ claims: { iss: undefined } as never }),
+      "Missing issuer claim ('iss') in JWT payload",
+    ],
+  ])("E-G-4 a token that is %s", async (_what, token, text) => {
+    expect(await refusal(token())).toEqual(["Unauthenticated", "InvalidAuthHeader", expect.stringContaining(text)]);
   });
 });
 

@@ -15,6 +15,7 @@ import type { EnvironmentChange } from "../../../src/protocol/http-bodies.ts";
 import { LogBuffer } from "../../../src/logs/log-buffer.ts";
 import type { TestFunctionCall } from "../../../src/runtime/functions/test-function.ts";
 import type { Log } from "../../../src/shared/log.ts";
+import { NO_DASHBOARD } from "../../support/no-dashboard.ts";
 import { noNodeCallbacks } from "../../support/no-node-callbacks.ts";
 import { NO_TRANSFERS } from "../../support/no-transfers.ts";
 import { NO_FILES } from "../../support/no-files.ts";
@@ -124,7 +125,7 @@ export function backend(settings: Partial<HttpSettings> = {}) {
       list: async () => [{ name: "GREETING", value: "hello" }],
       update: async (more) => void changes.push(...more),
     },
-    jobs: { cancel: () => Promise.resolve() },
+    jobs: { cancel: () => Promise.resolve(), cancelAll: () => Promise.resolve() },
     pausing: { pause: () => Promise.resolve(), resume: () => Promise.resolve() },
     logs,
     sync: {
@@ -134,7 +135,7 @@ export function backend(settings: Partial<HttpSettings> = {}) {
       },
     },
     testFunctions: { runQuery: (call) => functions.runTest(call) },
-    shapes: { shapes: () => Promise.resolve({ ok: true, value: `{"messages":{"type":"Never"}}`, logLines: [] }) },
+    dashboard: NO_DASHBOARD,
     nodeCallbacks: noNodeCallbacks,
     files: NO_FILES,
     transfers: NO_TRANSFERS,

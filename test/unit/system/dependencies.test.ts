@@ -9,7 +9,8 @@ import { dependsOn, type ReadSet } from "../../../src/engine/read-set.ts";
 import type { Timestamp } from "../../../src/engine/timestamp.ts";
 import { MemoryPersistence } from "../../../src/persistence/memory.ts";
 import type { Deployment } from "../../../src/runtime/code/deployments.ts";
-import { SYSTEM_QUERIES, SystemFunctions } from "../../../src/system/system-functions.ts";
+import { SystemFunctions } from "../../../src/system/system-functions.ts";
+import { SYSTEM_QUERIES } from "../../../src/system/system-queries.ts";
 import { encodeDocumentId } from "../../../src/values/document-id.ts";
 import { parseFunctionPath } from "../../../src/values/function-path.ts";
 
@@ -62,12 +63,15 @@ async function world() {
       clock: { now: () => 0 },
       random: { bytes: (length) => new Uint8Array(length) },
       cursors: new PlainCursorCodec(),
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- there are no files here
-      files: { addresses: {} } as never,
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nothing is deployed and nothing is stored
+      code: {} as never,
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as above
+      files: {} as never,
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what user code may use is not asked here
       limits: { transaction: DEFAULT_TRANSACTION_LIMITS, argumentBytes: 1000, returnBytes: 1000 } as never,
     },
     cloudUrl: "http://cloud",
+    siteUrl: "http://site",
     variables: async (values) =>
       new Map(
         [...values].flatMap(([key, value]) => (key.startsWith("env:") ? [[key.slice(4), JSON.stringify(value)]] : [])),
@@ -81,8 +85,7 @@ async function world() {
   return { run, commit, counts };
 }
 
-const id = "0123456789ABCDEF0123456789ABCDEF";
-
+const MESSAGE_ID = encodeDocumentId(MESSAGES.number, "0123456789ABCDEF0123456789ABCDEF" as InternalId);
 const PAGE = { paginationOpts: { cursor: null, numItems: 10 } };
 const ARGUMENTS: Readonly<Record<string, unknown>> = {
   "_system/cli/tables": PAGE,
@@ -91,16 +94,22 @@ const ARGUMENTS: Readonly<Record<string, unknown>> = {
   "_system/cli/queryTable": { tableName: "messages" },
   "_system/cli/queryEnvironmentVariables:get": { name: "A" },
   "_system/cli/queryImport": { importId: "x" },
-  "_system/frontend/listById": { ids: [{ id: encodeDocumentId(1, id), tableName: "messages" }] },
-  "_system/frontend/indexes": { tableName: "messages", tableNamespace: null },
-  "_system/frontend/fileStorageV2:fileMetadata": PAGE,
-  "_system/frontend/fileStorageV2:getFile": { storageId: encodeDocumentId(513, id) },
-  "_system/frontend/listTableScan": { table: "messages", limit: 10 },
-  "_system/frontend/paginatedTableDocuments": { table: "messages", filters: null, ...PAGE },
-  "_system/frontend/tableSize": { tableName: "messages" },
   "_system/frontend/listCronJobRuns": { cronId: "x" },
   "_system/frontend/paginatedScheduledJobs": PAGE,
+  "_system/frontend/paginatedTableDocuments": { table: "messages", filters: null, ...PAGE },
+  "_system/frontend/tableSize": { tableName: "messages" },
+  "_system/frontend/getById": { id: MESSAGE_ID },
+  "_system/frontend/listById": { ids: [{ id: MESSAGE_ID, tableName: "messages" }] },
+  "_system/frontend/paginatedDeploymentEvents": { filters: { minDate: 0 }, ...PAGE },
+  "_system/frontend/listDeploymentEventsFromTime": { fromTimestamp: 0 },
+  "_system/frontend/listTableScan": { table: "messages", limit: 5 },
+  "_system/frontend/indexes": { tableName: "messages", tableNamespace: null },
+  "_system/frontend/modules:getSourceCode": { path: "messages.js" },
+  "_system/frontend/fileStorageV2:fileMetadata": PAGE,
+  "_system/frontend/fileStorageV2:getFile": { storageId: "x" },
 };
+
+const id = "0123456789ABCDEF0123456789ABCDEF";
 
 /** What the commit log says of each kind of change. */
 const CHANGES: Readonly<Record<string, LoggedTransaction["keys"]>> = {
@@ -113,6 +122,7 @@ const CHANGES: Readonly<Record<string, LoggedTransaction["keys"]>> = {
     ["i2", `AA${id}` as IndexKey],
   ],
   otherDocument: [["t5", id as IndexKey]],
+  index: catalogKeys({ upsertIndexes: [{ ...BY_CREATION_TIME, id: 9 as IndexId, name: "by_channel" }] }),
   progress: catalogKeys({ values: [{ key: "pushProgress", value: 1 }] }),
 };
 
@@ -138,22 +148,38 @@ const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
   "_system/frontend/components:list": ["code"],
   "_system/frontend/deploymentState:deploymentState": ["pause"],
   "_system/frontend/getSchemas": ["code"],
-  "_system/frontend/getTableMapping": ["table"],
-  "_system/frontend/listById": ["document"],
-  "_system/frontend/listEnvironmentVariables": ["variable"],
-  "_system/frontend/listTableScan": ["document"],
-  "_system/frontend/indexes": ["code", "table"],
-  // Of a table that does not exist here.
-  "_system/frontend/fileStorageV2:numFiles": [],
-  "_system/frontend/fileStorageV2:fileMetadata": [],
-  "_system/frontend/fileStorageV2:getFile": [],
-  "_system/frontend/paginatedTableDocuments": ["document"],
-  "_system/frontend/tableSize": ["document"],
-  "_system/frontend/tableSize:sizeOfAllTables": ["table", "document"],
   // Of tables of their own, which do not exist here.
   "_system/frontend/listCronJobs": [],
   "_system/frontend/listCronJobRuns": [],
   "_system/frontend/paginatedScheduledJobs": [],
+  "_system/frontend/paginatedTableDocuments": ["code", "document"],
+  "_system/frontend/getTableMapping": ["table"],
+  "_system/frontend/tableSize": ["document"],
+  "_system/frontend/tableSize:sizeOfAllTables": ["table", "document"],
+  "_system/frontend/getById": ["document"],
+  "_system/frontend/listById": ["document"],
+  "_system/frontend/listTableScan": ["document"],
+  "_system/frontend/indexes": ["index"],
+  "_system/frontend/indexes:backfilling": ["index"],
+  "_system/frontend/modules:list": ["code"],
+  "_system/frontend/modules:listForAllComponents": ["code"],
+  "_system/frontend/modules:getSourceCode": ["code"],
+  "_system/frontend/fileStorageV2:numFiles": [],
+  "_system/frontend/fileStorageV2:fileMetadata": [],
+  "_system/frontend/fileStorageV2:getFile": [],
+  "_system/frontend/listEnvironmentVariables": ["variable"],
+  "_system/frontend/listAuthProviders": ["code"],
+  "_system/frontend/listConfiguredSinks": [],
+  "_system/frontend/paginatedDeploymentEvents": [],
+  "_system/frontend/listDeploymentEventsFromTime": [],
+  "_system/frontend/deploymentEvents:lastPushEvent": ["code"],
+  "_system/frontend/convexCloudUrl": [],
+  "_system/frontend/convexSiteUrl": [],
+  "_system/frontend/getVersion": ["code"],
+  "_system/frontend/node:version": ["code"],
+  "_system/frontend/snapshotImport:list": [],
+  "_system/frontend/latestExport": [],
+  "_system/frontend/latestExport:canExportFileStorage": [],
 };
 
 describe.each([...SYSTEM_QUERIES.keys()])("%s", (path) => {
