@@ -109,6 +109,8 @@ class Rewriting {
   /** Identifiers that go away with their statement. */
   readonly #removed = new Set<unknown>();
   readonly #wasm = new Set<string>();
+  /** Where `Function` is named and nothing is made. */
+  readonly #harmless = new Set<unknown>();
   #awaits = false;
 
   constructor(key: string, source: string) {
@@ -143,7 +145,7 @@ class Rewriting {
       if (expression !== undefined) for (const use of variable.references) this.#reference(use, expression);
     }
     const isPackage = isStateless(this.#source);
-    this.#prefix(needsStart(top) || isPackage, this.#sharing(program, top, isPackage));
+    this.#prefix(needsStart(top, this.#harmless) || isPackage, this.#sharing(program, top, isPackage));
     return true;
   }
 
@@ -163,6 +165,20 @@ class Rewriting {
         break;
       case "CallExpression":
         this.#callees.add(node["callee"]);
+        if (asksForGlobal(node)) this.#harmless.add(node["callee"]);
+        break;
+      case "MemberExpression":
+        if (node["computed"] !== true) this.#harmless.add(node["object"]);
+        break;
+      case "BinaryExpression":
+        this.#harmless.add(node["left"]).add(node["right"]);
+        break;
+      case "UnaryExpression":
+        this.#harmless.add(node["argument"]);
+        break;
+      case "ClassDeclaration":
+      case "ClassExpression":
+        this.#harmless.add(node["superClass"]);
         break;
       case "TaggedTemplateExpression":
         this.#callees.add(node["tag"]);
@@ -309,12 +325,19 @@ class Rewriting {
  * WebAssembly from bytes and code from strings may be made while the isolate starts and never again: a module that
  * needs it at import is evaluated once for all calls, and so is what it imports.
  */
-function needsStart(top: Scope): boolean {
+function needsStart(top: Scope, harmless: ReadonlySet<unknown>): boolean {
   return top.through.some(({ identifier, from }) => {
     const { name } = identifier;
     if (name === "WebAssembly") return true;
-    return (name === "Function" || name === "eval") && from.variableScope === top;
+    if (from.variableScope !== top) return false;
+    return name === "eval" || (name === "Function" && !harmless.has(identifier));
   });
+}
+
+/** `Function("return this")`, which `isolate/function-constructor.ts` answers at any time. */
+function asksForGlobal(call: Tree): boolean {
+  const [argument, ...more] = trees(call["arguments"]);
+  return more.length === 0 && argument?.type === "Literal" && /^return this;?$/.test(String(argument["value"]));
 }
 
 /** What the bundler writes in a line of its own above the code of each file. */

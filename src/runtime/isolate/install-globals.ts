@@ -3,6 +3,7 @@ import { installConsole } from "./console.ts";
 import { installConvexGlobal } from "./convex-global.ts";
 import { installEnvironmentVariables } from "./environment-variables.ts";
 import { installFetch } from "./fetch-globals.ts";
+import { installFunctionConstructor } from "./function-constructor.ts";
 import { installMemoryAccounting } from "./memory-globals.ts";
 import { installOtherGlobals } from "./other-globals.ts";
 import { installRandomness } from "./random-globals.ts";
@@ -22,5 +23,6 @@ export function installGlobals(): void {
   installConvexGlobal();
   installMemoryAccounting();
   installWebAssembly();
+  installFunctionConstructor();
   installOtherGlobals();
 }

@@ -291,6 +291,15 @@ describe("by kind", () => {
     expect(await isolate.value("query", "wasm:add", { a: 2, b: 3 })).toBe(10);
   });
 
+  test("REALM8 who asks at import whether functions can be made from strings hears what holds in calls", async () => {
+    expect(await isolate.value("query", "wasm:asks")).toEqual({
+      asked: [false, false, false],
+      global: true,
+      constructed: true,
+      made: "EvalError: Code generation from strings disallowed for this context",
+    });
+  });
+
   test.each([
     ["query", "wasm:inQuery"],
     ["action", "wasm:inAction"],

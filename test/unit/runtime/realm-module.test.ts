@@ -218,6 +218,16 @@ test("REALM4 code that can only be made at start-up and the stateless package ar
   expect(shared("export const m = new WebAssembly.Module(bytes);")).toBe(true);
   expect(shared('export const f = new Function("return 1");')).toBe(true);
   expect(shared('export const f = () => new Function("return 1");')).toBe(false);
+  expect(shared("export const F = Function;")).toBe(true);
+  for (const harmless of [
+    "Function.prototype.toString",
+    'Function("return this")()',
+    "class extends Function {}",
+    "typeof Function",
+    "f instanceof Function || f.constructor === Function",
+  ]) {
+    expect([harmless, shared(`export const x = ${harmless};`)]).toEqual([harmless, false]);
+  }
   expect(shared("let n = 0; export const next = () => ++n;")).toBe(false);
   const convex = "// ../node_modules/convex/dist/esm/values/value.js\nvar x = 1;\n";
   expect(shared(convex)).toBe(true);
