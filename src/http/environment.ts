@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { requireWriteAccess } from "../auth/authorization.ts";
-import { environmentChangesBody, optionalChangesBody } from "../protocol/http-bodies.ts";
+import { environmentChangesBody } from "../protocol/http-bodies.ts";
 import { adminOf } from "./credentials.ts";
 import { readJson } from "./body.ts";
 import type { HttpEnv } from "./hono-env.ts";
@@ -9,13 +9,10 @@ import type { HttpServices } from "./services.ts";
 export function environmentRoutes(services: HttpServices): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
   // The second is that of the deployment API, which the hosted product has too.
-  for (const [path, shape] of [
-    ["/update_environment_variables", environmentChangesBody],
-    ["/v1/update_environment_variables", optionalChangesBody],
-  ] as const) {
+  for (const path of ["/update_environment_variables", "/v1/update_environment_variables"]) {
     app.post(path, async (c) => {
       requireWriteAccess(await adminOf(c, services));
-      const { changes } = await readJson(c.req.raw, shape, services.settings.functionBodyBytes);
+      const { changes } = await readJson(c.req.raw, environmentChangesBody, services.settings.functionBodyBytes);
       await services.environment.update(changes);
       return c.body(null, 200);
     });

@@ -81,10 +81,10 @@ export interface DashboardService {
 }
 
 export interface EnvironmentService {
+  /** The user's own, in the order of their names. */
+  list(): Promise<readonly { readonly name: string; readonly value: string }[]>;
   /** All of them or none. */
   update(changes: readonly EnvironmentChange[]): Promise<void>;
-  /** The user's own, by name. */
-  list(): Promise<readonly { readonly name: string; readonly value: string }[]>;
 }
 
 export interface PausingService {

@@ -33,12 +33,8 @@ export const testFunctionBody = z.object({
   componentId: z.string().nullish(),
 });
 
+/** A value that is `null` or left out removes the variable. */
 export const environmentChangesBody = z.object({
-  changes: z.array(z.object({ name: z.string(), value: z.string().nullable() })),
-});
-
-/** `/api/v1/update_environment_variables`: a value may also be left out. */
-export const optionalChangesBody = z.object({
   changes: z.array(
     z.object({
       name: z.string(),

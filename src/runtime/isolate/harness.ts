@@ -29,7 +29,8 @@ export class Harness extends WorkerEntrypoint<IsolateEnv> {
     const call = new Call(JSON.parse(text) as Invocation, host);
     const restoreStacks = ownStacks();
     try {
-      return JSON.stringify(await execute(call));
+      const result = await execute(call);
+      return JSON.stringify(result);
     } finally {
       restoreStacks();
     }
