@@ -33,6 +33,7 @@ export const testFunctionBody = z.object({
   componentId: z.string().nullish(),
 });
 
+/** A change without a value removes the variable, as older CLIs send it. */
 export const environmentChangesBody = z.object({
   changes: z.array(
     z.object({
@@ -89,3 +90,12 @@ export const finishUploadBody = z.object({
 });
 
 export const importIdBody = z.object({ importId: z.string() });
+
+/** `/api/list_snapshot` and `/api/document_deltas`. */
+export const streamingExportBody = z.object({
+  snapshot: z.number().nullish(),
+  cursor: z.union([z.string(), z.number()]).nullish(),
+  tableName: z.string().nullish(),
+  component: z.string().nullish(),
+  format: z.string().nullish(),
+});
