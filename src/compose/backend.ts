@@ -19,7 +19,7 @@ import { composeFileService, composeUploads } from "./files.ts";
 import { cancelJobs } from "../system/cancel-jobs.ts";
 import { composeDashboard, composeSystem } from "./system-functions.ts";
 import { composeSockets } from "./sockets.ts";
-import { composeTransferService, wakeTransfers } from "./transfers.ts";
+import { composeStreamingExport, composeTransferService, wakeTransfers } from "./transfers.ts";
 import { composeTestFunctions } from "./test-functions.ts";
 import { Pausing } from "../deploy/pausing.ts";
 import { composePush, deployPorts } from "./push.ts";
@@ -86,6 +86,7 @@ export async function composeBackend(bindings: Bindings): Promise<Backend> {
     nodeCallbacks: composeNodeCallbacks(core, deployments, { queries, actions, committer: transactor, uploads }),
     files: composeFileService(core.files, uploads, deployments, queries),
     transfers: composeTransferService(bindings, transactor, queries),
+    streamingExport: composeStreamingExport(core.persistence, queries),
     ...composePush(ports),
     pausing: new Pausing({ ...ports, resumed: () => scheduler.resumed() }),
     jobs: {

@@ -1,9 +1,11 @@
 import { allDocuments } from "../engine/all-documents.ts";
+import { must } from "../shared/assert.ts";
 import { QueryRunner } from "../runtime/functions/query-runner.ts";
 import { Deployments } from "../runtime/code/deployments.ts";
 import { EXPORTS_TABLE } from "../transfer/export-document.ts";
 import { IMPORTS_TABLE } from "../transfer/import-document.ts";
 import type { TransferPorts } from "../transfer/ports.ts";
+import { StreamingExport, type StreamingExportParts } from "../transfer/streaming-export.ts";
 import { TransferService } from "../transfer/transfer-service.ts";
 import { workOnTransfers } from "../transfer/transfers.ts";
 import { type TransfersComposition, TransfersObject } from "../transfer/transfers-object.ts";
@@ -71,6 +73,17 @@ export function composeTransferService(
     run: (op, args) => transactor.runSystem({ v: 1, op, args }),
     exports: () => documents(queries, EXPORTS_TABLE),
     start: () => bindings.TRANSFERS.getByName(TRANSFERS_NAME).start(),
+  });
+}
+
+export function composeStreamingExport(persistence: StreamingExportParts["persistence"], queries: QueryRunner) {
+  return new StreamingExport({
+    persistence,
+    now: () =>
+      queries.look(async (transaction, { catalog }) => {
+        await transaction.pin();
+        return { ts: must(transaction.snapshotTs, "timestamp of a snapshot"), catalog };
+      }),
   });
 }
 

@@ -17,6 +17,7 @@ import { jobRoutes } from "./jobs.ts";
 import { logRoutes } from "./logs.ts";
 import { nodeCallbackRoutes } from "./node-callbacks.ts";
 import { pausingRoutes } from "./pausing.ts";
+import { streamingExportRoutes } from "./streaming-export.ts";
 import { syncRoutes } from "./sync-upgrade.ts";
 import { testFunctionRoutes } from "./test-function.ts";
 import { toolRoutes } from "./tools.ts";
@@ -62,6 +63,7 @@ export function createApp(services: HttpServices): Hono<HttpEnv> {
     ["/api", logRoutes(services)],
     ["/api", testFunctionRoutes(services)],
     ["/api", transferRoutes(services)],
+    ["/api", streamingExportRoutes(services)],
     ["/api", toolRoutes()],
     ["/api", dashboardRoutes(services)],
     ["/api/app_metrics", appMetricsRoutes(services)],

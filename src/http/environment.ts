@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { requireWriteAccess } from "../auth/authorization.ts";
-import { environmentChangesBody } from "../protocol/http-bodies.ts";
+import { environmentChangesBody, optionalChangesBody } from "../protocol/http-bodies.ts";
 import { adminOf } from "./credentials.ts";
 import { readJson } from "./body.ts";
 import type { HttpEnv } from "./hono-env.ts";
@@ -8,11 +8,22 @@ import type { HttpServices } from "./services.ts";
 
 export function environmentRoutes(services: HttpServices): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>();
-  app.post("/update_environment_variables", async (c) => {
-    requireWriteAccess(await adminOf(c, services));
-    const { changes } = await readJson(c.req.raw, environmentChangesBody, services.settings.functionBodyBytes);
-    await services.environment.update(changes);
-    return c.body(null, 200);
+  // The second is that of the deployment API, which the hosted product has too.
+  for (const [path, shape] of [
+    ["/update_environment_variables", environmentChangesBody],
+    ["/v1/update_environment_variables", optionalChangesBody],
+  ] as const) {
+    app.post(path, async (c) => {
+      requireWriteAccess(await adminOf(c, services));
+      const { changes } = await readJson(c.req.raw, shape, services.settings.functionBodyBytes);
+      await services.environment.update(changes);
+      return c.body(null, 200);
+    });
+  }
+  app.get("/v1/list_environment_variables", async (c) => {
+    await adminOf(c, services);
+    const variables = await services.environment.list();
+    return c.json({ environmentVariables: Object.fromEntries(variables.map(({ name, value }) => [name, value])) });
   });
   return app;
 }

@@ -14,6 +14,7 @@ import type { Identity } from "../protocol/identity.ts";
 import type { HttpActionAnswer, IncomingRequest } from "../runtime/functions/http-action-run.ts";
 import type { HttpActionCall } from "../runtime/functions/http-action-runner.ts";
 import type { TestFunctionCall } from "../runtime/functions/test-function.ts";
+import type { StreamingExport } from "../transfer/streaming-export.ts";
 import type { JobsToCancel } from "../system/cancel-jobs.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
@@ -82,6 +83,8 @@ export interface DashboardService {
 export interface EnvironmentService {
   /** All of them or none. */
   update(changes: readonly EnvironmentChange[]): Promise<void>;
+  /** The user's own, by name. */
+  list(): Promise<readonly { readonly name: string; readonly value: string }[]>;
 }
 
 export interface PausingService {
@@ -191,6 +194,7 @@ export interface HttpServices {
   readonly nodeCallbacks: NodeCallbackService;
   readonly files: FileService;
   readonly transfers: TransferService;
+  readonly streamingExport: Pick<StreamingExport, "listSnapshot" | "documentDeltas">;
   readonly adminKeys: AdminKeys;
   readonly tokens: TokenVerifier;
   /** A JWK Set: what verifies the tokens that the app signs. */

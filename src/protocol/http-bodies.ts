@@ -37,6 +37,19 @@ export const environmentChangesBody = z.object({
   changes: z.array(z.object({ name: z.string(), value: z.string().nullable() })),
 });
 
+/** `/api/v1/update_environment_variables`: a value may also be left out. */
+export const optionalChangesBody = z.object({
+  changes: z.array(
+    z.object({
+      name: z.string(),
+      value: z
+        .string()
+        .nullish()
+        .transform((value) => value ?? null),
+    }),
+  ),
+});
+
 /** `/api/change_deployment_state`. */
 export const deploymentStateBody = z.object({ newState: z.enum(["running", "paused"]) });
 
@@ -81,3 +94,12 @@ export const finishUploadBody = z.object({
 });
 
 export const importIdBody = z.object({ importId: z.string() });
+
+/** `/api/list_snapshot` and `/api/document_deltas`. */
+export const streamingExportBody = z.object({
+  snapshot: z.number().nullish(),
+  cursor: z.union([z.string(), z.number()]).nullish(),
+  tableName: z.string().nullish(),
+  component: z.string().nullish(),
+  format: z.string().nullish(),
+});

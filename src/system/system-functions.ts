@@ -27,7 +27,10 @@ import { tableShapes } from "./table-shapes.ts";
 export interface SystemParts {
   readonly deployments: CurrentDeployment;
   readonly persistence: Persistence;
-  readonly runtime: Pick<RuntimeEnvironment, "clock" | "random" | "cursors" | "limits" | "code" | "files">;
+  readonly runtime: Pick<
+    RuntimeEnvironment,
+    "clock" | "random" | "cursors" | "limits" | "code" | "files" | "textIndexes"
+  >;
   readonly cloudUrl: string;
   readonly siteUrl: string;
   readonly variables: SystemContext["variables"];
@@ -108,7 +111,7 @@ export class SystemFunctions {
     const { deployments, persistence, runtime, cloudUrl, siteUrl, variables } = this.#parts;
     const deployment = await deployments.current();
     const { catalog } = deployment;
-    const snapshot = new PinnedSnapshot(persistence, catalog.ts, at);
+    const snapshot = new PinnedSnapshot(persistence, catalog.ts, at, { textIndexes: runtime.textIndexes });
     const transaction = new Transaction({
       kind: "query",
       reader: snapshot,

@@ -11,3 +11,8 @@ declare module "node:async_hooks" {
     constructor(type: string, options?: unknown);
   }
 }
+
+interface ErrorConstructor {
+  stackTraceLimit: unknown;
+  prepareStackTrace: unknown;
+}

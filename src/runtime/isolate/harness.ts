@@ -27,8 +27,12 @@ let knownTables: TableMap | undefined;
 export class Harness extends WorkerEntrypoint<IsolateEnv> {
   async run(text: string, host: HostCapability): Promise<string> {
     const call = new Call(JSON.parse(text) as Invocation, host);
-    const result = await execute(call);
-    return JSON.stringify(result);
+    const restoreStacks = ownStacks();
+    try {
+      return JSON.stringify(await execute(call));
+    } finally {
+      restoreStacks();
+    }
   }
 
   async serve(
@@ -95,15 +99,6 @@ async function failedBeforeHead(call: Call, error: ThrownError): Promise<string>
 }
 
 async function execute(call: Call): Promise<InvocationResult> {
-  const restoreStacks = ownStacks();
-  try {
-    return await executeWithStacks(call);
-  } finally {
-    restoreStacks();
-  }
-}
-
-async function executeWithStacks(call: Call): Promise<InvocationResult> {
   const { invocation } = call;
   const kind = invocation.kind;
   if (kind === "httpAction") return await failure(call, wholeText("HTTP actions are served, not run."));

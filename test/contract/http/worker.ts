@@ -7,7 +7,7 @@ import { LogBuffer } from "../../../src/logs/log-buffer.ts";
 import type { FunctionCall, FunctionOutcome } from "../../../src/protocol/execution.ts";
 import { NO_DASHBOARD } from "../../support/no-dashboard.ts";
 import { noNodeCallbacks } from "../../support/no-node-callbacks.ts";
-import { NO_TRANSFERS } from "../../support/no-transfers.ts";
+import { NO_STREAMING_EXPORT, NO_TRANSFERS } from "../../support/no-transfers.ts";
 import { NO_FILES } from "../../support/no-files.ts";
 
 /** The HTTP room alone in workerd: functions answer their own arguments, a push its own length. */
@@ -50,7 +50,7 @@ async function makeApp(secret: string) {
     functions,
     httpActions: { serve: () => Promise.resolve({ kind: "disabled" }) },
     push,
-    environment: { update: () => Promise.resolve() },
+    environment: { update: () => Promise.resolve(), list: () => Promise.resolve([]) },
     jobs: { cancel: () => Promise.resolve(), cancelAll: () => Promise.resolve() },
     pausing: { pause: () => Promise.resolve(), resume: () => Promise.resolve() },
     logs,
@@ -60,6 +60,7 @@ async function makeApp(secret: string) {
     nodeCallbacks: noNodeCallbacks,
     files: NO_FILES,
     transfers: NO_TRANSFERS,
+    streamingExport: NO_STREAMING_EXPORT,
     adminKeys: await AdminKeys.create("convection", [secret]),
     tokens: noProviders,
     signingKeys: () => Promise.resolve({ keys: [] }),

@@ -17,7 +17,7 @@ import type { TestFunctionCall } from "../../../src/runtime/functions/test-funct
 import type { Log } from "../../../src/shared/log.ts";
 import { NO_DASHBOARD } from "../../support/no-dashboard.ts";
 import { noNodeCallbacks } from "../../support/no-node-callbacks.ts";
-import { NO_TRANSFERS } from "../../support/no-transfers.ts";
+import { NO_STREAMING_EXPORT, NO_TRANSFERS } from "../../support/no-transfers.ts";
 import { NO_FILES } from "../../support/no-files.ts";
 
 export const INSTANCE = "happy-animal-123";
@@ -121,7 +121,7 @@ export function backend(settings: Partial<HttpSettings> = {}) {
     functions,
     httpActions: { serve: () => Promise.resolve({ kind: "disabled" }) },
     push,
-    environment: { update: async (more) => void changes.push(...more) },
+    environment: { update: async (more) => void changes.push(...more), list: () => Promise.resolve([]) },
     jobs: { cancel: () => Promise.resolve(), cancelAll: () => Promise.resolve() },
     pausing: { pause: () => Promise.resolve(), resume: () => Promise.resolve() },
     logs,
@@ -136,6 +136,7 @@ export function backend(settings: Partial<HttpSettings> = {}) {
     nodeCallbacks: noNodeCallbacks,
     files: NO_FILES,
     transfers: NO_TRANSFERS,
+    streamingExport: NO_STREAMING_EXPORT,
     adminKeys: keys,
     tokens: noProviders,
     signingKeys: () => Promise.resolve({ keys: [] }),
