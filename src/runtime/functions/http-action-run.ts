@@ -14,9 +14,6 @@ import type { Execution } from "./execution.ts";
 import { describeThrown, failureOf, FunctionError } from "./failure.ts";
 import { type TimeLimit, timeLimit } from "./time-limit.ts";
 
-/** Compressing a body this short gains nothing. */
-const UNCOMPRESSED_BYTES = 1024;
-
 /** A request as user code sees it. */
 export interface IncomingRequest {
   readonly method: string;
@@ -102,7 +99,6 @@ export class HttpActionRun {
     await tell(capability, logs);
     void capability.finished();
     const response = new Response(body ? bytes : null, { status, statusText, headers: headersInit(headers) });
-    if (body && bytes.length <= UNCOMPRESSED_BYTES) keepLength(response);
     if (bytes.length > this.#responseBytes) {
       await this.#stream(response, capability, deadline);
       return;
@@ -158,9 +154,4 @@ export class HttpActionRun {
 
 async function tell(capability: ActionCapability, logs: readonly LogLine[]): Promise<void> {
   if (logs.length > 0) await capability.log(JSON.stringify(logs));
-}
-
-/** Cloudflare would compress text on its way, and its `Content-Length` is lost. Said by the app itself, it stays. */
-function keepLength({ headers }: Response): void {
-  if (!headers.has("Content-Encoding")) headers.set("Content-Encoding", "identity");
 }
