@@ -244,7 +244,9 @@ function cut(text: string): string {
 }
 
 function untimely(what: string): CodedError {
-  return invalidToken(`Could not validate token: ${what}`);
+  return invalidToken(
+    `Could not validate token: ${what}. There may be timing issues: compare the JWT's 'iat', 'nbf' and 'exp' claims with the current time.`,
+  );
 }
 
 function invalidClaims(cause?: unknown): CodedError {

@@ -30,8 +30,8 @@ const recordedEvents = z.array(
 /** Catalog value: events of changes that took effect and are not in the table yet, or were not a moment ago. */
 const PENDING_EVENTS = "pendingEvents";
 
-/** Characters of an event. It waits among the values of the catalog, which every isolate loads. */
-const MAX_EVENT = 64 * 1024;
+/** Characters of an event at most. It waits among the values of the catalog, which every isolate loads. */
+export const MAX_EVENT = 64 * 1024;
 
 const pendingEvents = z.array(
   z.object({
@@ -119,7 +119,7 @@ export class OpenHistory {
       id: toHex(allocateInternalId(random, clock)),
       at: clock.now(),
       action,
-      metadata: JSON.stringify(metadata).length > MAX_EVENT ? {} : metadata,
+      metadata,
     }));
     const all: readonly JsonObject[] = [...waiting, ...added];
     return [{ key: PENDING_EVENTS, value: all.length === 0 ? null : all }];

@@ -14,6 +14,10 @@ export function adminRoutes(services: HttpServices): Hono<HttpEnv> {
     // No list of operations stands for all of them.
     return c.json({ success: true, allowedOps: [], isReadOnly: readOnly });
   });
+  app.get("/v1/deployment_info", async (c) => {
+    await adminOf(c, services);
+    return c.json({ kind: "selfHosted" });
+  });
   return app;
 }
 

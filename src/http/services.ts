@@ -81,6 +81,8 @@ export interface DashboardService {
 }
 
 export interface EnvironmentService {
+  /** The user's own, in the order of their names. */
+  list(): Promise<readonly { readonly name: string; readonly value: string }[]>;
   /** All of them or none. */
   update(changes: readonly EnvironmentChange[]): Promise<void>;
 }

@@ -33,8 +33,17 @@ export const testFunctionBody = z.object({
   componentId: z.string().nullish(),
 });
 
+/** A value that is `null` or left out removes the variable. */
 export const environmentChangesBody = z.object({
-  changes: z.array(z.object({ name: z.string(), value: z.string().nullable() })),
+  changes: z.array(
+    z.object({
+      name: z.string(),
+      value: z
+        .string()
+        .nullish()
+        .transform((value) => value ?? null),
+    }),
+  ),
 });
 
 /** `/api/change_deployment_state`. */

@@ -14,6 +14,9 @@ import { pageText, readSystemPage } from "./table-page.ts";
 /** Events that a list without pages has at most. */
 const MAX_LISTED = 1000;
 
+/** What one page reads at most, however few events of it are shown. */
+const CAPS = { rows: 2_000, bytes: 4 * 1024 * 1024 };
+
 const PUSH = "push_config_with_components";
 
 const filters = v.object({
@@ -34,10 +37,16 @@ export const paginatedDeploymentEvents = adminQuery({ paginationOpts, filters },
       (authors === undefined || authors.some((one) => equalConvexJson(one, author)))
     );
   };
-  const page = await read(context, { from: minDate, to: maxDate ?? null }, "desc", pageOptions(args.paginationOpts), {
-    test: wanted,
-    name: JSON.stringify([authors ?? null, actions ?? null]),
-  });
+  const page = await read(
+    context,
+    { from: minDate, to: maxDate ?? null },
+    "desc",
+    pageOptions(args.paginationOpts, CAPS),
+    {
+      test: wanted,
+      name: JSON.stringify([authors ?? null, actions ?? null]),
+    },
+  );
   return pageText(page);
 });
 

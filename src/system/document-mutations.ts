@@ -1,8 +1,11 @@
 import { v } from "convex/values";
+import { SCHEDULED_FUNCTIONS } from "../engine/due-queue.ts";
 import { parseQuery } from "../engine/query/definition.ts";
 import { isSystemTable } from "../engine/tables.ts";
 import { failureOf, FunctionError } from "../runtime/functions/failure.ts";
 import type { SystemMutationContext } from "../runtime/functions/system-mutation.ts";
+import { cancelFunction } from "../runtime/scheduling/schedule.ts";
+import { SyscallArguments } from "../runtime/syscalls/arguments.ts";
 import { DOCUMENT_SYSCALLS } from "../runtime/syscalls/db.ts";
 import { must } from "../shared/assert.ts";
 import { badRequest, CodedError } from "../shared/coded-error.ts";
@@ -12,6 +15,9 @@ import { adminMutation } from "./system-query.ts";
 import { readTablePage } from "./table-page.ts";
 
 const SUCCESS = { success: true };
+
+/** Names under which the dashboard's functions show scheduled functions. */
+const SCHEDULED: ReadonlySet<string> = new Set(["_scheduled_jobs", SCHEDULED_FUNCTIONS]);
 
 /** Of one call: clients repeat it while there is more. Removing a document reads it once more. */
 const CLEARED_AT_ONCE = { pageSize: 1000, maximumRowsRead: 1000, maximumBytesRead: 4 * 1024 * 1024 };
@@ -66,7 +72,11 @@ export const replaceDocument = adminMutation({ id: v.string(), document: v.any()
 export const deleteDocuments = adminMutation(
   { toDelete: v.array(v.object({ id: v.string(), tableName: v.string() })) },
   async (context, { toDelete }) => {
-    for (const { id, tableName } of toDelete) await syscall(context, "1.0/remove", { table: tableName, id });
+    for (const { id, tableName } of toDelete) {
+      // Of what waits to be run, the rest of the backend hears only when it is canceled.
+      if (SCHEDULED.has(tableName)) await cancelFunction(context, new SyscallArguments({ id }, "cancel_job"), null);
+      else await syscall(context, "1.0/remove", { table: tableName, id });
+    }
     return SUCCESS;
   },
 );

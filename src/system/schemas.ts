@@ -4,6 +4,9 @@ import { adminQuery } from "./system-query.ts";
 
 const CREATION_TIME = "_creationTime";
 
+/** How far the documents are checked against the schema of a push under way: whoever pushes is told, nobody else. */
+export const schemaValidationProgress = adminQuery({}, () => "null");
+
 /** The schema in force as JSON text. A push that is under way is not stored, so there is never one in progress. */
 export const getSchemas = adminQuery({}, (context) => {
   dependOnApp(context);

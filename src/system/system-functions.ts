@@ -15,6 +15,7 @@ import type { RuntimeEnvironment } from "../runtime/functions/environment.ts";
 import { failureOf, FunctionError } from "../runtime/functions/failure.ts";
 import type { QueryResult } from "../runtime/functions/query-runner.ts";
 import { PinnedSnapshot } from "../runtime/functions/snapshot.ts";
+import { tableNames } from "../runtime/functions/table-names.ts";
 import { CodedError } from "../shared/coded-error.ts";
 import type { JsonValue } from "../shared/json.ts";
 import { displayPath } from "../values/function-path.ts";
@@ -27,7 +28,10 @@ import { tableShapes } from "./table-shapes.ts";
 export interface SystemParts {
   readonly deployments: CurrentDeployment;
   readonly persistence: Persistence;
-  readonly runtime: Pick<RuntimeEnvironment, "clock" | "random" | "cursors" | "limits" | "code" | "files">;
+  readonly runtime: Pick<
+    RuntimeEnvironment,
+    "clock" | "random" | "cursors" | "limits" | "code" | "files" | "textIndexes"
+  >;
   readonly cloudUrl: string;
   readonly siteUrl: string;
   readonly variables: SystemContext["variables"];
@@ -108,7 +112,7 @@ export class SystemFunctions {
     const { deployments, persistence, runtime, cloudUrl, siteUrl, variables } = this.#parts;
     const deployment = await deployments.current();
     const { catalog } = deployment;
-    const snapshot = new PinnedSnapshot(persistence, catalog.ts, at);
+    const snapshot = new PinnedSnapshot(persistence, catalog.ts, at, { textIndexes: runtime.textIndexes });
     const transaction = new Transaction({
       kind: "query",
       reader: snapshot,
@@ -125,12 +129,19 @@ export class SystemFunctions {
       // So that what is taken from the catalog is of the same moment as what is read.
       await snapshot.pin();
       const [checked = null]: readonly JsonValue[] = JSON.parse(
-        checkArguments({ path, args: query.args }, args, catalog, runtime.limits, "refused"),
+        checkArguments(
+          { path, args: query.args },
+          args,
+          tableNames(catalog, path.component),
+          runtime.limits,
+          "refused",
+        ),
       );
       const { component } = path;
       return query.run(
         {
           identity,
+          now: runtime.clock.now(),
           transaction,
           database: new FunctionScope(transaction, component, null),
           deployment,

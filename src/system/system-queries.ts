@@ -8,7 +8,7 @@ import { latestExport } from "./exports.ts";
 import { getImport, listImports } from "./imports.ts";
 import { queryTable } from "./query-table.ts";
 import { paginatedScheduledJobs } from "./scheduled-jobs.ts";
-import { getSchemas } from "./schemas.ts";
+import { getSchemas, schemaValidationProgress } from "./schemas.ts";
 import { tableData } from "./table-data.ts";
 import { sizeOfAllTables, tableSize } from "./table-size.ts";
 import { tables } from "./tables.ts";
@@ -45,6 +45,7 @@ export const SYSTEM_QUERIES: ReadonlyMap<string, SystemQuery> = new Map([
   ["_system/frontend/components:list", listComponents],
   ["_system/frontend/deploymentState:deploymentState", deploymentState],
   ["_system/frontend/getSchemas", getSchemas],
+  ["_system/frontend/getSchemas:schemaValidationProgress", schemaValidationProgress],
   ["_system/frontend/listCronJobs", listCronJobs],
   ["_system/frontend/listCronJobRuns", listCronJobRuns],
   ["_system/frontend/paginatedScheduledJobs", paginatedScheduledJobs],

@@ -164,6 +164,11 @@ describe("data", () => {
       upperValue: "j",
     };
     expect(await bodies({ clauses: [], index: { name: "by_channel", clauses: [range] } })).toEqual(["r", "q", "p"]);
+    const search = { name: "by_words", search: "indexed", clauses: [{ field: "body", enabled: true, value: "q" }] };
+    expect(await bodies({ clauses: [], index: search })).toEqual(["q"]);
+    expect(await documents("messages", { clauses: [], index: { ...search, name: "by_channel" } })).toEqual([
+      { filter: -1, error: "Index by_channel does not exist." },
+    ]);
     expect(await documents("messages", { clauses: [], index: { ...index, name: "by_nothing" } })).toEqual([
       { filter: -1, error: "Index by_nothing does not exist." },
     ]);
@@ -223,7 +228,11 @@ describe("data", () => {
 
   test("SYS3 indexes say what they are and how far they are", async () => {
     const found = { name: "by_channel", staged: false, fields: ["channel"], backfill: { state: "done" } };
-    expect(await ask("indexes", { tableName: "messages", tableNamespace: null })).toEqual([found]);
+    const fields = { searchField: "channel", filterFields: ["body"] };
+    const listed = await ask<object[]>("indexes", { tableName: "messages", tableNamespace: null });
+    expect(listed).toHaveLength(2);
+    expect(listed).toContainEqual(found);
+    expect(listed).toContainEqual({ name: "by_words", staged: false, fields, backfill: { state: "done" } });
     expect(await ask("indexes", { tableName: "none", tableNamespace: null })).toBeNull();
     expect(await ask("indexes:backfilling")).toEqual([]);
     const { indexes } = (await (await request("/api/get_indexes")).json()) as { indexes: object[] };
@@ -311,6 +320,21 @@ describe("charts", () => {
   });
 });
 
+describe("logs", () => {
+  test("P-X-4 the log shows one request of the page, by the session and the number of the request", async () => {
+    const polled = await request("/api/app_metrics/stream_function_logs?cursor=0");
+    const { newCursor } = (await polled.json()) as { newCursor: number };
+    const { sessionId, requestId } = await dashboard.send("messages:send", { channel: "logged", body: "seen" });
+    await dashboard.mutation("messages:send", { channel: "logged", body: "another" });
+    const query = `cursor=${newCursor}&sessionId=${sessionId}&clientRequestCounter=${requestId}`;
+    const answer = await request(`/api/app_metrics/stream_function_logs?${query}`);
+    const { entries } = (await answer.json()) as { entries: { identifier: string; logLines: object[] }[] };
+    expect(entries).toMatchObject([
+      { identifier: "messages:send", logLines: [{ messages: ["'sending'", "'seen'"], level: "LOG" }] },
+    ]);
+  });
+});
+
 describe("schedules", () => {
   test("P-X-4 scheduled functions show while they wait, and are cancelled", async () => {
     type Job = { readonly _id: string; readonly udfPath: string };
@@ -376,7 +400,10 @@ describe("settings", () => {
     expect((await request("/api/update_environment_variables", { changes })).status).toBe(200);
     const found = await variables.until((list) => list.length === 1);
     expect(found).toEqual([{ _id: "DASHBOARD", _creationTime: 0, name: "DASHBOARD", value: "yes" }]);
-    await request("/api/update_environment_variables", { changes: [{ name: "DASHBOARD", value: null }] });
+    expect(await (await request("/api/v1/list_environment_variables")).json()).toEqual({
+      environmentVariables: { DASHBOARD: "yes" },
+    });
+    await request("/api/v1/update_environment_variables", { changes: [{ name: "DASHBOARD" }] });
     await variables.until((list) => list.length === 0);
   });
 
@@ -388,6 +415,36 @@ describe("settings", () => {
     expect(await ask("listConfiguredSinks")).toEqual([]);
     expect(await ask("snapshotImport:list")).toEqual([]);
     expect(await ask("latestExport")).toBeNull();
+    expect(await (await request("/api/v1/deployment_info")).json()).toEqual({ kind: "selfHosted" });
+  });
+
+  test("P-X-4 the sign-in page is let in by a good key, from a page of another origin", async () => {
+    const signIn = (key: string) =>
+      fetch(`${backend.url}/api/check_admin_key`, {
+        headers: {
+          authorization: `Convex ${key}`,
+          "convex-client": "dashboard-0.0.0",
+          origin: "http://elsewhere.test",
+        },
+      });
+    const answer = await signIn(backend.adminKey);
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get("access-control-allow-origin")).toBe("http://elsewhere.test");
+    expect((await signIn("convection|00")).status).toBe(401);
+    const preflight = await fetch(`${backend.url}/api/delete_tables`, {
+      method: "OPTIONS",
+      headers: {
+        origin: "http://elsewhere.test",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,content-type,convex-client",
+      },
+    });
+    expect(preflight.headers.get("access-control-allow-headers")).toContain("convex-client");
+  });
+
+  test("P-X-4 SYS3 cron jobs come with their next run; an app without any has none", async () => {
+    expect(await ask("listCronJobs", { componentId: null })).toEqual([]);
+    expect(await ask("listCronJobRuns", { cronId: "none", componentId: null })).toEqual([]);
   });
 });
 

@@ -216,6 +216,20 @@ describe("what the CLI asks", () => {
     expect((await run("query", "env", {})).value).toBe("hello");
   });
 
+  test("P-E-1 the deployment API changes environment variables and lists them", async () => {
+    const changes = [{ name: "OVER_HTTP", value: "yes" }];
+    expect((await post("/api/v1/update_environment_variables", { changes })).status).toBe(200);
+    const list = async (key: string) =>
+      (
+        await fetch(`${backend.url}/api/v1/list_environment_variables`, { headers: { authorization: `Convex ${key}` } })
+      ).json();
+    expect(await list(readOnlyKey)).toMatchObject({ environmentVariables: { OVER_HTTP: "yes" } });
+    // As older CLIs remove one.
+    await post("/api/update_environment_variables", { changes: [{ name: "OVER_HTTP" }] });
+    const { environmentVariables } = (await list(backend.adminKey)) as { environmentVariables: object };
+    expect(environmentVariables).not.toHaveProperty("OVER_HTTP");
+  });
+
   test("SYS3 there are no imports and no exports", async () => {
     expect((await call("_system/cli/queryImport:list")).value).toEqual([]);
     expect((await call("_system/cli/queryImport", { importId: "x" })).value).toBeNull();
@@ -399,6 +413,18 @@ describe("what changes documents", () => {
     expect(await look({ clauses: [where("type", "n", "string")] })).toEqual([]);
     expect(await look({ clauses: [where("notype", "tag", "unset")] })).toEqual([4, 2]);
     expect(await look({ clauses: [where("like", "n", 1)] })).toContain("Invalid filters");
+  });
+
+  test("SYS8 deleting a scheduled function cancels it", async () => {
+    const scheduled = await run("mutation", "messages:sendLater", { channel: "scheduled", body: "never" });
+    expect(scheduled.errorMessage ?? scheduled.status).toBe("success");
+    const waiting = async () => (await run("query", "_system/frontend/paginatedScheduledJobs", PAGE)).value.page;
+    const [job] = await waiting();
+    const toDelete = [{ id: job._id, tableName: "_scheduled_jobs" }];
+    const deleted = await run("mutation", "_system/frontend/deleteDocuments", { componentId: null, toDelete });
+    expect(deleted.value).toEqual({ success: true });
+    expect(await waiting()).toEqual([]);
+    expect(await scan("_scheduled_functions")).toMatchObject([{ state: { kind: "canceled" } }]);
   });
 
   test("SYS8 a client with an admin key on a socket does the same, and subscribers see it", async () => {

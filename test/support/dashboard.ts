@@ -10,8 +10,7 @@ export class Dashboard implements AsyncDisposable {
 
   constructor(url: string, adminKey: string | null, actingAs?: object) {
     this.#client = new ConvexClient(url, { skipConvexDeploymentUrlCheck: true, logger: false });
-    const authority: { setAdminAuth?: (key: string, actingAs?: object) => void } = this.#client.client as object;
-    if (adminKey !== null) authority.setAdminAuth?.(adminKey, actingAs);
+    if (adminKey !== null) this.#inner.setAdminAuth(adminKey, actingAs);
   }
 
   query<T>(name: string, args: Arguments = {}): Promise<T> {
@@ -20,6 +19,19 @@ export class Dashboard implements AsyncDisposable {
 
   mutation<T>(name: string, args: Arguments = {}): Promise<T> {
     return this.#client.mutation(reference<"mutation", T>(name), args);
+  }
+
+  /** Runs a mutation and tells what the page knows of its request. */
+  async send(name: string, args: Arguments = {}): Promise<{ readonly sessionId: string; readonly requestId: number }> {
+    const { sessionId } = this.#inner;
+    const { requestId, mutationPromise } = this.#inner.enqueueMutation(name, args);
+    await mutationPromise;
+    return { sessionId, requestId };
+  }
+
+  /** What the package keeps to itself and to the dashboard. */
+  get #inner(): InnerClient {
+    return this.#client.client as unknown as InnerClient;
   }
 
   /** Every value of a subscription. */
@@ -39,6 +51,15 @@ export class Dashboard implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#client.close();
   }
+}
+
+interface InnerClient {
+  readonly sessionId: string;
+  setAdminAuth(key: string, actingAs?: object): void;
+  enqueueMutation(
+    name: string,
+    args: Arguments,
+  ): { readonly requestId: number; readonly mutationPromise: Promise<unknown> };
 }
 
 export type Page<T> = PaginationResult<T>;

@@ -12,6 +12,7 @@ import type { FileUploads } from "../files/runtime-files.ts";
 import { checkArguments, checkReturnValue } from "./arguments.ts";
 import type { RuntimeEnvironment } from "./environment.ts";
 import { Execution } from "./execution.ts";
+import { tableNames } from "./table-names.ts";
 import { describeThrown, failureOf, FunctionError } from "./failure.ts";
 import { withStacks } from "./log-lines.ts";
 import type { NodeActions } from "../node/node-actions.ts";
@@ -110,7 +111,7 @@ export class ActionRunner {
     const { found, call, deployment } = execution;
     nodeActions.checkArgumentSize(call.args);
     const args = await this.#withTables(deployment.catalog, (catalog) =>
-      checkArguments(found, call.args, catalog, limits, "refused"),
+      checkArguments(found, call.args, tableNames(catalog, found.path.component), limits, "refused"),
     );
     const result = await nodeActions.run(execution, args);
     if (!result.ok) return { ok: false, error: result.error, logLines };
@@ -122,7 +123,7 @@ export class ActionRunner {
     const { limits } = runtime;
     const { deployment, found, call } = execution;
     const args = await this.#withTables(deployment.catalog, (catalog) =>
-      checkArguments(found, call.args, catalog, limits, "refused"),
+      checkArguments(found, call.args, tableNames(catalog, found.path.component), limits, "refused"),
     );
     const invocation = JSON.stringify(actionInvocation("action", execution, args));
     const harness = await runtime.isolates.harness(deployment.app, deployment.variables, "action");
@@ -166,7 +167,9 @@ export class ActionRunner {
     const { clock, limits } = this.#runtime;
     const bounds = { ...limits, argumentBytes };
     logLines.push(...sizeWarnings("action", call.args.length, value.length, bounds, clock.now()));
-    await this.#withTables(deployment.catalog, (catalog) => checkReturnValue(found, value, catalog, limits));
+    await this.#withTables(deployment.catalog, (catalog) =>
+      checkReturnValue(found, value, tableNames(catalog, found.path.component), limits),
+    );
     return { ok: true, value, logLines };
   }
 

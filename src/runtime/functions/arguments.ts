@@ -1,27 +1,26 @@
 import type { ResolvedFunction } from "../code/app.ts";
-import type { Catalog } from "../../engine/catalog.ts";
 import type { JsonValue } from "../../shared/json.ts";
 import { CodedError } from "../../shared/coded-error.ts";
 import { formatBytes } from "../../values/format-bytes.ts";
 import { type CheckedValue, checkConvexJsonText } from "../../values/convex-json.ts";
-import { checkArgs, checkReturns } from "../../values/check-validator.ts";
+import { checkArgs, checkReturns, type TableNames } from "../../values/check-validator.ts";
 import { mayExceedLimits } from "../../values/scan-json.ts";
 import { FunctionError, plainFailure } from "./failure.ts";
 import type { SizeLimits } from "./size-limits.ts";
 import { returnTooLarge } from "./rpc-size.ts";
-import { tableNames } from "./table-names.ts";
 
 const NO_COMMIT_TS = "an unresolved commit timestamp can be passed only from a mutation to the functions it runs";
 
 /**
  * Checks the arguments of a call before user code runs and returns them as the JSON text of an array.
  * `text` is a ConvexJSON array, or an object that stands for the single argument (S1-26). Only a mutation may pass
- * unresolved commit timestamps, to the functions in its transaction (`abi.md` §3.3).
+ * unresolved commit timestamps, to the functions in its transaction (`abi.md` §3.3). `tables`: those of the
+ * function's component.
  */
 export function checkArguments(
   found: Pick<ResolvedFunction, "path" | "args">,
   text: string,
-  catalog: Catalog,
+  tables: TableNames,
   limits: SizeLimits,
   commitTs: "allowed" | "refused",
 ): string {
@@ -38,14 +37,14 @@ export function checkArguments(
   if (hasCommitTs && commitTs === "refused") throw new FunctionError(plainFailure(invalid(NO_COMMIT_TS)));
   const list: readonly JsonValue[] = Array.isArray(args) ? args : [args];
   if (found.args !== null) {
-    const mistake = checkArgs(found.args, list, tableNames(catalog, path.component));
+    const mistake = checkArgs(found.args, list, tables);
     if (mistake !== null) throw new FunctionError(plainFailure(`${mistake}\n`));
   }
   return JSON.stringify(list);
 }
 
 /** Checks a return value against the limits and the `returns` validator. `text` is ConvexJSON. */
-export function checkReturnValue(found: ResolvedFunction, text: string, catalog: Catalog, limits: SizeLimits): void {
+export function checkReturnValue(found: ResolvedFunction, text: string, tables: TableNames, limits: SizeLimits): void {
   const { path } = found;
   if (text.length > limits.returnBytes) {
     throw new FunctionError(plainFailure(returnTooLarge(found, text.length, limits)));
@@ -56,7 +55,7 @@ export function checkReturnValue(found: ResolvedFunction, text: string, catalog:
     (reason) => `Function ${path.module}:${path.function} return value invalid: ${reason}`,
   );
   if (found.returns === null) return;
-  const mistake = checkReturns(found.returns, value, tableNames(catalog, path.component));
+  const mistake = checkReturns(found.returns, value, tables);
   if (mistake !== null) throw new FunctionError(plainFailure(`${mistake}\n`));
 }
 

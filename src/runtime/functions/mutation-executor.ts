@@ -64,7 +64,7 @@ export class MutationExecutor {
       const { component } = call.path;
       const database = new FunctionScope(transaction, component);
       const files = runtime.files.addresses;
-      const context = { identity: call.identity, transaction, database, deployment, component, files };
+      const context = { identity: call.identity, transaction, database, deployment, component, files, now };
       const outcome = await this.#outcome(() => runSystemMutation(ofSystem, call, context, runtime.limits));
       // Like the queries of the system, it does not appear in the function log.
       return { outcome, effects: effects() };

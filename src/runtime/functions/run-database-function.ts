@@ -15,6 +15,7 @@ import { ownValue } from "../../shared/own-value.ts";
 import type { ResolvedFunction } from "../code/app.ts";
 import { tableMap } from "../code/deployments.ts";
 import { sourceMapsOf } from "../code/app-source-maps.ts";
+import type { TableNames } from "../../values/check-validator.ts";
 import { parseSyscallArguments } from "../syscalls/arguments.ts";
 import { databaseSyscalls } from "../syscalls/database-table.ts";
 import { checkArguments, checkReturnValue, refuseCommitTs } from "./arguments.ts";
@@ -79,6 +80,12 @@ class DatabaseFunctionRun implements DatabaseExecution {
     return this.found.path.component;
   }
 
+  /** Those that this transaction has brought into existence included. */
+  get #tableNames(): TableNames {
+    const { tables } = this.scope.transaction;
+    return { tableName: (number) => tables.nameOf(this.component, number) };
+  }
+
   async runNested(callee: ResolvedFunction, args: string, transaction: Transaction): Promise<FunctionOutcome> {
     const scope = { ...this.scope, transaction, depth: this.scope.depth + 1, journal: null };
     const outcome = await runDatabaseFunction(scope, callee, args);
@@ -100,7 +107,7 @@ class DatabaseFunctionRun implements DatabaseExecution {
     const { runtime, deployment, context, now, transaction, depth } = this.scope;
     // A mutation may pass its commit timestamp on to what it calls; nobody else has one.
     const commitTs = depth > 0 ? "allowed" : "refused";
-    const checked = checkArguments(this.found, args, deployment.catalog, runtime.limits, commitTs);
+    const checked = checkArguments(this.found, args, this.#tableNames, runtime.limits, commitTs);
     const snapshotTs = transaction.snapshotTs;
     const invocation: Invocation = {
       kind: this.found.udfType === "Mutation" ? "mutation" : "query",
@@ -139,7 +146,7 @@ class DatabaseFunctionRun implements DatabaseExecution {
     }
     const slow = durationWarning(result.userTimeMs, runtime.limits.invocation.userTimeMs, runtime.clock.now());
     if (slow !== null) this.logLines.push(slow);
-    checkReturnValue(this.found, result.value, deployment.catalog, runtime.limits);
+    checkReturnValue(this.found, result.value, this.#tableNames, runtime.limits);
     if (depth === 0 && this.found.udfType === "Query") refuseCommitTs(this.found, result.value);
     return { ok: true, value: result.value, logLines: this.logLines };
   }

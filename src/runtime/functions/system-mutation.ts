@@ -10,6 +10,7 @@ import type { Validator } from "../../values/validator.ts";
 import type { Deployment } from "../code/deployments.ts";
 import { checkArguments } from "./arguments.ts";
 import type { SizeLimits } from "./size-limits.ts";
+import { tableNames } from "./table-names.ts";
 
 export interface SystemMutationContext {
   readonly identity: Identity;
@@ -18,6 +19,8 @@ export interface SystemMutationContext {
   readonly deployment: Deployment;
   readonly component: ComponentPath;
   readonly files: FileAddresses;
+  /** Milliseconds. */
+  readonly now: number;
 }
 
 /** A mutation of the backend itself, under a `_system/` path: no user code runs. */
@@ -46,7 +49,8 @@ export async function runSystemMutation(
   context: SystemMutationContext,
   limits: SizeLimits,
 ): Promise<FunctionOutcome> {
-  const checked = checkArguments({ path, args: found.args }, args, context.deployment.catalog, limits, "refused");
+  const tables = tableNames(context.deployment.catalog, path.component);
+  const checked = checkArguments({ path, args: found.args }, args, tables, limits, "refused");
   const [value = null]: readonly JsonValue[] = JSON.parse(checked);
   return { ok: true, value: await found.run(context, value), logLines: [] };
 }

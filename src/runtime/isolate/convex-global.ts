@@ -3,7 +3,6 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../../shared/json
 import { identifierError } from "../../values/identifier.ts";
 import type { Call } from "./call.ts";
 import { fromLegacyId, tableNumberOf } from "./decode-id.ts";
-import { define } from "./define.ts";
 import { failUncatchably } from "./forbidden.ts";
 import { importingModule } from "./import-phase.ts";
 import { jsSyscall } from "./js-syscalls.ts";
@@ -102,9 +101,12 @@ function asyncSyscall(op: string, args: string): Promise<string> {
   return call === undefined ? refusedAtImport(asyncAtImport(op)) : call.asyncSyscall(op, args);
 }
 
-/** `globalThis.Convex`: the only contract between a bundle and its host besides Web globals (`abi.md` §2.1.1). */
+/**
+ * `globalThis.Convex`: the only contract between a bundle and its host besides Web globals (`abi.md` §2.1.1). Calls share
+ * it, so none of them may change it.
+ */
 export function installConvexGlobal(): void {
-  define(globalThis, "Convex", {
+  const value = Object.freeze({
     syscall,
     asyncSyscall,
     jsSyscall: (op: string, args: Record<string, unknown>): unknown => {
@@ -115,4 +117,5 @@ export function installConvexGlobal(): void {
       throw error;
     },
   });
+  Object.defineProperty(globalThis, "Convex", { value, writable: false, configurable: false, enumerable: false });
 }

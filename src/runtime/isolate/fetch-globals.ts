@@ -81,7 +81,7 @@ async function guardedFetch(input: RequestInfo | URL, init?: RequestInit): Promi
   const request = new Request(input, init);
   const scheme = new URL(request.url).protocol.slice(0, -1);
   if (scheme !== "http" && scheme !== "https") {
-    throw new Error(`Unsupported URL scheme -- http and https are supported (scheme was ${scheme})`);
+    throw new TypeError(`Unsupported URL scheme -- http and https are supported (scheme was ${scheme})`);
   }
   for (const [name, value] of Object.entries(DEFAULT_HEADERS)) {
     if (!request.headers.has(name)) request.headers.set(name, value);

@@ -14,6 +14,7 @@ import { drive, type Settled } from "./drive.ts";
 import { receivedRequest, routeRequest } from "./http-action.ts";
 import { findFunction } from "./lookup.ts";
 import { RealRequest, RealResponse } from "./originals.ts";
+import { ownStacks } from "./own-stacks.ts";
 import { newRealm } from "./realm.ts";
 import { ClientWatch } from "./request-signal.ts";
 import { thrownError, wholeText } from "./thrown-error.ts";
@@ -26,8 +27,13 @@ let knownTables: TableMap | undefined;
 export class Harness extends WorkerEntrypoint<IsolateEnv> {
   async run(text: string, host: HostCapability): Promise<string> {
     const call = new Call(JSON.parse(text) as Invocation, host);
-    const result = await execute(call);
-    return JSON.stringify(result);
+    const restoreStacks = ownStacks();
+    try {
+      const result = await execute(call);
+      return JSON.stringify(result);
+    } finally {
+      restoreStacks();
+    }
   }
 
   async serve(
@@ -36,6 +42,7 @@ export class Harness extends WorkerEntrypoint<IsolateEnv> {
     host: HostCapability,
   ): Promise<string | Uint8Array<ArrayBuffer> | Response> {
     const call = new Call(JSON.parse(text) as Invocation, host);
+    ownStacks();
     const routed = routeRequest(newRealm(), call.invocation);
     if (!routed.ok) return await failedBeforeHead(call, routed.error);
     call.usedNetwork = true;

@@ -48,9 +48,11 @@ export function importText(error: unknown): string | undefined {
     return "Top-level awaits in source files are unsupported";
   }
   const missing = /^No such module "([^"]+)"/.exec(message)?.[1];
-  if (missing !== undefined) {
-    const path = missing.replace(/^app\//, "").replace(/^components\/.+?\//, "");
-    return `Couldn't find JavaScript module '${path}'. Did you forget to run \`npx convex dev\`?`;
-  }
-  return undefined;
+  return missing === undefined ? undefined : missingModuleText(missing);
+}
+
+/** `key` is in the form of the module table. */
+export function missingModuleText(key: string): string {
+  const path = key.replace(/^app\//, "").replace(/^components\/.+?\//, "");
+  return `Couldn't find JavaScript module '${path}'. Did you forget to run \`npx convex dev\`?`;
 }

@@ -1,4 +1,4 @@
-import { AsyncLocalStorage, AsyncResource } from "node:async_hooks";
+import { AsyncLocalStorage, AsyncResource } from "./async-storage.ts";
 import { define, hide } from "./define.ts";
 import { failUncatchably } from "./forbidden.ts";
 import { realStructuredClone } from "./originals.ts";
@@ -84,8 +84,8 @@ export function installOtherGlobals(): void {
   for (const name of ABSENT) hide(globalThis, name);
   named(StrongRef, "WeakRef", StrongRef.prototype);
   named(SilentRegistry, "FinalizationRegistry", SilentRegistry.prototype);
-  define(globalThis, "AsyncLocalStorage", AsyncLocalStorage);
-  define(globalThis, "AsyncResource", AsyncResource);
+  named(AsyncLocalStorage, "AsyncLocalStorage", AsyncLocalStorage.prototype);
+  named(AsyncResource, "AsyncResource", AsyncResource.prototype);
   define(globalThis, "structuredClone", function structuredClone(value: unknown, options?: unknown): unknown {
     if (options !== undefined) {
       const error = new Error("structuredClone with transfer not supported");

@@ -1,4 +1,5 @@
 import { newImport, whileImporting } from "./import-phase.ts";
+import { missingModuleText } from "./module-table.ts";
 import { currentCall } from "./running.ts";
 import { type ModuleSharing, modulesToShare } from "./shared-modules.ts";
 import { compileAtStart } from "./wasm-globals.ts";
@@ -119,10 +120,13 @@ export class Realm {
         await Promise.resolve();
         const text = String(specifier);
         if (currentCall()?.deterministic === true) {
-          throw new TypeError(`Can't dynamically import "${text}" in a query or mutation`);
+          throw new TypeError("dynamic module import unsupported");
         }
         const imported = /^\.{0,2}\//.test(text) ? new URL(text, `file:///${key}`).pathname.slice(1) : text;
-        if (!this.has(imported)) return (await import(imported)) as object;
+        if (!this.has(imported)) {
+          if (imported !== text) throw new Error(missingModuleText(imported));
+          return (await import(imported)) as object;
+        }
         return whileImporting(newImport(imported), () => this.import(imported));
       },
       meta: { url: `file:///${key}` },

@@ -11,7 +11,7 @@ const BYTES_PER_UNIT = 3;
 
 const ENCODER = new TextEncoder();
 
-/** Responses made of a text or of bytes: nothing of their body is still to come. The text, if it is one and known. */
+/** Responses made of a text, of bytes or of a blob: nothing of their body is still to come. The text, if it is one and known. */
 const whole = new WeakMap<Response, string | null>();
 
 export function noteWhole(response: Response): void {
@@ -24,6 +24,8 @@ export function noteBody(response: Response, body: unknown): void {
     if (body.length * BYTES_PER_UNIT <= WHOLE_BODY_BYTES) whole.set(response, body);
   } else if (body instanceof ArrayBuffer || ArrayBuffer.isView(body)) {
     if (body.byteLength <= WHOLE_BODY_BYTES) whole.set(response, null);
+  } else if (body instanceof Blob && body.size <= WHOLE_BODY_BYTES) {
+    whole.set(response, null);
   }
 }
 

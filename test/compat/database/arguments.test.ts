@@ -20,6 +20,14 @@ const VALIDATOR =
 const typed = (args: Record<string, unknown>) => client.query("arguments:typed", args);
 
 describe("argument validation", () => {
+  test("P-F-3 P-F-4 validators know the tables that the mutation itself brings into existence", async () => {
+    expect(await failure(client.mutation("arguments:bringsNewcomers", { fails: true }))).toContain("taken back");
+    expect(await client.mutation("arguments:bringsNewcomers", {})).toEqual({
+      first: expect.any(String),
+      job: expect.any(String),
+    });
+  });
+
   test("E-B-1 a missing field is named with the object and its validator", async () => {
     expect(await failure(typed({ count: 1 }))).toBe(
       `ArgumentValidationError: Object is missing the required field \`text\`. Consider wrapping the field validator in \`v.optional(...)\` if this is expected.\n\nObject: {count: 1.0}\n${VALIDATOR}\n`,

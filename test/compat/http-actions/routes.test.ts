@@ -181,6 +181,13 @@ describe("requests and responses", () => {
     expect([empty.status, empty.headers.get("content-length"), await empty.text()]).toEqual([200, "0", ""]);
   });
 
+  test("P-H-4 a short blob comes with its length", async () => {
+    const response = await fetch(`${backend.siteUrl}/blob`, { headers: { "accept-encoding": "identity" } });
+    expect(response.headers.get("content-type")).toBe("text/plain");
+    expect(response.headers.get("content-length")).toBe("10");
+    expect(await response.text()).toBe("helloworld");
+  });
+
   test("P-H-4 a form with a file", async () => {
     const body = new FormData();
     body.set("name", "n");

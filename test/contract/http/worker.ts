@@ -50,7 +50,7 @@ async function makeApp(secret: string) {
     functions,
     httpActions: { serve: () => Promise.resolve({ kind: "disabled" }) },
     push,
-    environment: { update: () => Promise.resolve() },
+    environment: { update: () => Promise.resolve(), list: () => Promise.resolve([]) },
     jobs: { cancel: () => Promise.resolve(), cancelAll: () => Promise.resolve() },
     pausing: { pause: () => Promise.resolve(), resume: () => Promise.resolve() },
     logs,

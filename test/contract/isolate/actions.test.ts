@@ -65,8 +65,8 @@ describe("timers and network", () => {
       refused: "TypeError: fetch attempted redirect",
       refusedByRequest: "TypeError: fetch attempted redirect",
       manual: 302,
-      scheme: "Error: Unsupported URL scheme -- http and https are supported (scheme was ftp)",
-      data: "Error: Unsupported URL scheme -- http and https are supported (scheme was data)",
+      scheme: "TypeError: Unsupported URL scheme -- http and https are supported (scheme was ftp)",
+      data: "TypeError: Unsupported URL scheme -- http and https are supported (scheme was data)",
       lenient: 200,
     });
     expect(relative).toMatch(/^TypeError: /);
@@ -86,6 +86,14 @@ describe("timers and network", () => {
 
   test("P-F-13 an action may import a bundled module when it runs", async () => {
     expect(await isolate.value("action", "actions:dynamicImport")).toBe(42);
+  });
+
+  test("P-F-13 ISO36 an action that imports a module which is not there is told so in Convex's words", async () => {
+    const { error } = await isolate.run("action", "actions:dynamicImportOfNothing");
+    expect(error).toMatchObject({
+      name: "Error",
+      message: "Couldn't find JavaScript module 'nothing.js'. Did you forget to run `npx convex dev`?",
+    });
   });
 
   test("ISO31 blobs cross to the host and back", async () => {

@@ -256,6 +256,30 @@ describe("by kind", () => {
     ]);
   });
 
+  test("P-F-7 ISO45 AsyncLocalStorage enters, leaves, is bound and disabled, as in Node", async () => {
+    const result = [null, "call", "entered!", null, "call", [1, "bound"], [2, "bound"], null, "again", null, "default"];
+    for (let call = 0; call < 2; call++) {
+      // oxlint-disable-next-line no-await-in-loop -- the second finds nothing of the first
+      expect(await isolate.value("query", "globals:enteredStorage")).toEqual([
+        ...result,
+        "job",
+        "[object AsyncLocalStorage]",
+      ]);
+    }
+  });
+
+  test("ISO46 what calls share to reach their host no call can break for the others", async () => {
+    expect(await isolate.value("query", "globals:breakConvex")).toEqual(["TypeError", "TypeError", "TypeError"]);
+    expect(await isolate.value("query", "globals:asyncLocalStorage")).toHaveLength(3);
+  });
+
+  test("ISO47 how stacks are made is a call's own, also of a call within another", async () => {
+    for (let call = 0; call < 2; call++) {
+      // oxlint-disable-next-line no-await-in-loop -- the second finds nothing of the first
+      expect(await isolate.value("mutation", "globals:stackSettings")).toEqual([10, true, 10, "undefined", 1, false]);
+    }
+  });
+
   test("ISO8 counted buffers behave like the platform's", async () => {
     expect(await isolate.value("query", "globals:buffers")).toEqual({
       instance: [true, true, true],

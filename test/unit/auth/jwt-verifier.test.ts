@@ -263,7 +263,12 @@ describe("custom JWTs", () => {
     ["not yet valid", { nbf: NOW + 6 }, "Could not validate token: Token will be valid in 6 seconds"],
     ["issued in the future", { iat: NOW + 7 }, "Could not validate token: Token will be valid in 7 seconds"],
   ])("P-A-1 E-G-4 a token that is %s is refused, and the text says why", async (_what, claims, text) => {
-    expect(await refusal(custom({ claims: claims as never }))).toEqual(["Unauthenticated", "InvalidAuthHeader", text]);
+    const hint = "There may be timing issues: compare the JWT's 'iat', 'nbf' and 'exp' claims with the current time.";
+    expect(await refusal(custom({ claims: claims as never }))).toEqual([
+      "Unauthenticated",
+      "InvalidAuthHeader",
+      `${text}. ${hint}`,
+    ]);
   });
 
   test("P-A-1 E-G-4 the key that nobody knows is named in development, and not in production", async () => {

@@ -121,7 +121,7 @@ export function backend(settings: Partial<HttpSettings> = {}) {
     functions,
     httpActions: { serve: () => Promise.resolve({ kind: "disabled" }) },
     push,
-    environment: { update: async (more) => void changes.push(...more) },
+    environment: { update: async (more) => void changes.push(...more), list: () => Promise.resolve([]) },
     jobs: { cancel: () => Promise.resolve(), cancelAll: () => Promise.resolve() },
     pausing: { pause: () => Promise.resolve(), resume: () => Promise.resolve() },
     logs,

@@ -100,7 +100,7 @@ describe("GET /api/check_admin_key", () => {
   });
 });
 
-describe("POST /api/update_environment_variables", () => {
+describe.each(["/api/update_environment_variables", "/api/v1/update_environment_variables"])("POST %s", (path) => {
   const changes = [
     { name: "A", value: "1" },
     { name: "B", value: null },
@@ -108,16 +108,22 @@ describe("POST /api/update_environment_variables", () => {
 
   test("P-E-1 hands all changes over at once", async () => {
     const { post, ...state } = backend();
-    const response = await post("/api/update_environment_variables", { changes }, ADMIN);
+    const response = await post(path, { changes }, ADMIN);
     expect([response.status, await response.text()]).toEqual([200, ""]);
     expect(state.changes).toEqual(changes);
   });
 
+  test("P-E-1 takes a change without a value for a removal, as older CLIs send it", async () => {
+    const { post, ...state } = backend();
+    expect((await post(path, { changes: [{ name: "A" }] }, ADMIN)).status).toBe(200);
+    expect(state.changes).toEqual([{ name: "A", value: null }]);
+  });
+
   test("P-E-1 is for admins and has a shape", async () => {
     const { post, ...state } = backend();
-    expect((await post("/api/update_environment_variables", { changes })).status).toBe(403);
-    for (const body of [{}, { changes: [{ name: "A" }] }, { changes: [{ name: 1, value: "" }] }]) {
-      expect((await post("/api/update_environment_variables", body, ADMIN)).status).toBe(400);
+    expect((await post(path, { changes })).status).toBe(403);
+    for (const body of [{}, { changes: [{ value: "" }] }, { changes: [{ name: 1, value: "" }] }]) {
+      expect((await post(path, body, ADMIN)).status).toBe(400);
     }
     expect(state.changes).toEqual([]);
   });

@@ -6,6 +6,7 @@ import type { IndexId, IndexKey, InternalId, TableId, TableNumber } from "../../
 import type { CatalogChange, LoggedTransaction, TableRow } from "../../../src/engine/persistence.ts";
 import { PlainCursorCodec } from "../../../src/engine/plain-cursor.ts";
 import { dependsOn, type ReadSet } from "../../../src/engine/read-set.ts";
+import { NO_TEXT_INDEXES } from "../../../src/engine/text/text-index.ts";
 import type { Timestamp } from "../../../src/engine/timestamp.ts";
 import { MemoryPersistence } from "../../../src/persistence/memory.ts";
 import type { Deployment } from "../../../src/runtime/code/deployments.ts";
@@ -63,6 +64,7 @@ async function world() {
       clock: { now: () => 0 },
       random: { bytes: (length) => new Uint8Array(length) },
       cursors: new PlainCursorCodec(),
+      textIndexes: NO_TEXT_INDEXES,
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- nothing is deployed and nothing is stored
       code: {} as never,
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- as above
@@ -148,6 +150,7 @@ const DEPENDENCIES: Readonly<Record<string, readonly string[]>> = {
   "_system/frontend/components:list": ["code"],
   "_system/frontend/deploymentState:deploymentState": ["pause"],
   "_system/frontend/getSchemas": ["code"],
+  "_system/frontend/getSchemas:schemaValidationProgress": [],
   // Of tables of their own, which do not exist here.
   "_system/frontend/listCronJobs": [],
   "_system/frontend/listCronJobRuns": [],
