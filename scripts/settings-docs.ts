@@ -40,6 +40,19 @@ nesting of 16 in documents and 64 in arguments and results.
 | \`CONVECTION_INSTANCE_NAME\`   | First part of every admin key. Default \`convection\`                                                  |
 | \`CONVEX_CLOUD_URL\`           | Public origin of the API. Local: the API port                                                        |
 | \`CONVEX_SITE_URL\`            | Public base of HTTP actions. Local: the site port                                                    |
+
+## Log streams
+
+[log-streams.md](log-streams.md) says what they send. Empty is not set.
+
+| variable                       | what it is                                                                   |
+| ------------------------------ | ---------------------------------------------------------------------------- |
+| \`CONVECTION_LOG_STREAM_URL\`    | Where every event of the function log is posted to. Default: nowhere         |
+| \`CONVECTION_LOG_STREAM_SECRET\` | Secret. Signs what is posted there; required with it                         |
+| \`CONVECTION_LOG_STREAM_FORMAT\` | \`json\` (default), an array, or \`jsonl\`, a line per event                     |
+| \`CONVECTION_SENTRY_DSN\`        | Secret. Sentry project that hears of uncaught errors. Default: none          |
+| \`CONVECTION_DEPLOYMENT_TYPE\`   | \`prod\` (default), \`dev\` (default of \`npm start\`) or \`preview\`, for receivers |
+| \`CONVECTION_PROJECT_NAME\`      | Name of the project, for receivers. Default: \`CONVECTION_INSTANCE_NAME\`      |
 `;
 
 function formatted(setting: Setting<number> | Setting<boolean>): string {

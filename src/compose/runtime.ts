@@ -6,6 +6,7 @@ import { FunctionHandleCodec, handleKey } from "../deploy/function-handles.ts";
 import { D1Persistence } from "../persistence/d1/d1-persistence.ts";
 import { D1TableSizes } from "../persistence/d1/table-sizes.ts";
 import { type Deployment as DeploymentIdentity, parseDeployment } from "../protocol/deployment.ts";
+import { type LogStreamSettings, parseLogStreams } from "../protocol/log-streams.ts";
 import { parseSettings } from "../protocol/parse-settings.ts";
 import {
   invocationLimits,
@@ -48,6 +49,7 @@ export interface Core {
   readonly nodeActions: NodeActions;
   readonly files: Files;
   readonly logs: LogClient;
+  readonly logStreams: LogStreamSettings;
   readonly search: SearchClient;
   /** The deployment's secrets, the present one first. */
   readonly secrets: readonly [string, ...string[]];
@@ -57,6 +59,7 @@ export interface Core {
 export function composeCore(bindings: Bindings): Core {
   const settings = parseSettings(bindings);
   const identity = parseDeployment(bindings);
+  const logStreams = parseLogStreams(bindings);
   const secrets: readonly [string, ...string[]] =
     identity.previousSecret === null ? [identity.secret] : [identity.secret, identity.previousSecret];
   const persistence = new D1Persistence(bindings.DB, {
@@ -150,6 +153,7 @@ export function composeCore(bindings: Bindings): Core {
     nodeActions: composeNodeActions(settings, identity, secrets, notes),
     files,
     logs,
+    logStreams,
     search,
     secrets,
     builtinVariables,

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import type { InternalId } from "../engine/names.ts";
+import type { AuditEvent } from "../protocol/function-log.ts";
 import type { SystemMutation } from "../runtime/scheduling/job-table.ts";
 import { parsedMutation } from "../runtime/scheduling/parsed-mutation.ts";
 import { toHex } from "../shared/bytes.ts";
@@ -14,6 +15,17 @@ import { encodeInt64 } from "../values/special-value.ts";
 export const DEPLOYMENT_EVENTS = "_deployment_audit_log";
 
 const RECORD_OP = "history.record";
+
+/** Of what is in the table now: `fresh` says that it was not before. A Transactor of another version tells ids alone. */
+const recordedEvents = z.array(
+  z.union([
+    z.string().transform((id) => ({ id, fresh: null })),
+    z.object({
+      id: z.string(),
+      fresh: z.object({ at: z.number(), action: z.string(), metadata: z.record(z.string(), z.json()) }).nullable(),
+    }),
+  ]),
+);
 
 /** Catalog value: events of changes that took effect and are not in the table yet, or were not a moment ago. */
 const PENDING_EVENTS = "pendingEvents";
@@ -48,6 +60,8 @@ export interface HistoryPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Log;
+  /** Hears of each event once, after it was recorded; at most once when something fails then. */
+  readonly tell?: (events: readonly AuditEvent[]) => void;
 }
 
 /**
@@ -74,9 +88,12 @@ export class History {
   }
 
   async #record(): Promise<ReadonlySet<string>> {
-    const { run, log } = this.#ports;
+    const { run, log, tell } = this.#ports;
     try {
-      return new Set(z.array(z.string()).parse(await run(RECORD_OP, {})));
+      const recorded = recordedEvents.parse(await run(RECORD_OP, tell === undefined ? {} : { events: true }));
+      const fresh = recorded.flatMap((event) => event.fresh ?? []);
+      if (fresh.length > 0) tell?.(fresh);
+      return new Set(recorded.map(({ id }) => id));
     } catch (error) {
       log.warn("history.waits", { reason: String(error) });
       return new Set();
@@ -113,15 +130,19 @@ function loadPending(values: Values): z.output<typeof pendingEvents> {
   return pendingEvents.parse(values.get(PENDING_EVENTS) ?? []);
 }
 
-const record = parsedMutation(z.object({}), async ({ transaction, deployment }) => {
+const record = parsedMutation(z.object({ events: z.boolean().optional() }), async (context, { events = false }) => {
+  const { transaction, deployment } = context;
   const waiting = loadPending(deployment.catalog.values);
   if (waiting.length === 0) return [];
   const table = transaction.systemTable("", DEPLOYMENT_EVENTS);
+  const fresh = new Set<string>();
   for (const { id, at, action, metadata } of waiting) {
     if ((await transaction.system.get(table, id)) !== null) continue;
+    fresh.add(id);
     transaction.system.restore(table, { _creationTime: at, action, member_id: ADMIN, metadata }, id);
   }
-  return waiting.map(({ id }) => id);
+  if (!events) return waiting.map(({ id }) => id);
+  return waiting.map(({ id, ...event }) => ({ id, fresh: fresh.has(id) ? event : null }));
 });
 
 /** What the Transactor does for the history. */

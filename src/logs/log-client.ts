@@ -1,4 +1,5 @@
 import type {
+  AuditEvent,
   ExecutionLog,
   FunctionCompletion,
   FunctionProgress,
@@ -8,7 +9,7 @@ import type {
 } from "../protocol/function-log.ts";
 import type { Clock } from "../shared/clock.ts";
 import type { Log } from "../shared/log.ts";
-import { appendText, type LogsStub } from "./messages.ts";
+import { appendText, type AuditRequest, type LogsStub } from "./messages.ts";
 
 export interface LogClientParts {
   /** Makes a new one: one that threw is dead. */
@@ -57,6 +58,15 @@ export class LogClient implements ExecutionLog {
   async read(request: LogRequest): Promise<LogBatch> {
     // The shape is the object's own.
     return JSON.parse(await this.#parts.stub().read(JSON.stringify({ ...request, v: 1 }))) as LogBatch;
+  }
+
+  /** Rare, so it gathers nothing. */
+  audit(events: readonly AuditEvent[]): void {
+    const { stub, keepAlive, log } = this.#parts;
+    const request: AuditRequest = { v: 1, events };
+    const told = stub().audit(JSON.stringify(request));
+    // The history itself has them.
+    keepAlive(told.catch((error: unknown) => log.warn("logs.lost", { audit: events.length, reason: String(error) })));
   }
 
   #record(record: LogRecord): void {

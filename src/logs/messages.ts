@@ -1,5 +1,5 @@
 import { z } from "zod";
-import type { LogRecord, LogRequest } from "../protocol/function-log.ts";
+import type { AuditEvent, LogRecord, LogRequest } from "../protocol/function-log.ts";
 
 /**
  * Shapes that cross RPC carry a version: old objects meet new Workers. An append is two lines, this and an
@@ -18,6 +18,11 @@ export interface AppendRecords {
   readonly records: readonly LogRecord[];
 }
 
+export interface AuditRequest {
+  readonly v: 1;
+  readonly events: readonly AuditEvent[];
+}
+
 export type ReadRequest = LogRequest & { readonly v: 1 };
 
 /** The RPC surface of `LogsObject`. Requests and answers are JSON text. */
@@ -26,6 +31,8 @@ export interface LogsStub {
   append(requestJson: string): Promise<void>;
   /** A `ReadRequest`; the answer is a `LogBatch`. */
   read(requestJson: string): Promise<string>;
+  /** An `AuditRequest`, for the log streams alone. */
+  audit(requestJson: string): Promise<void>;
 }
 
 const VERSIONED = z.looseObject({ v: z.literal(1) });
@@ -54,6 +61,10 @@ export function parseAppend(text: string): AppendedText {
 
 export function parseRecords(text: string): readonly LogRecord[] {
   return (VERSIONED.parse(JSON.parse(text)) as unknown as AppendRecords).records;
+}
+
+export function parseAudit(text: string): AuditRequest {
+  return VERSIONED.parse(JSON.parse(text)) as unknown as AuditRequest;
 }
 
 export function parseRead(text: string): ReadRequest {

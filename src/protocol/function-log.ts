@@ -1,4 +1,4 @@
-import type { JsonValue } from "../shared/json.ts";
+import type { JsonObject, JsonValue } from "../shared/json.ts";
 import type { Caller, FunctionLogLine, UdfType } from "./execution.ts";
 
 /** What was run, shared by every log entry of one execution (`wire.md` §6.3). */
@@ -41,6 +41,20 @@ export interface FunctionCompletion extends ExecutionDescription {
   readonly userDuration?: number;
   readonly returnBytes?: number;
   readonly usage?: Partial<UsageStats>;
+  /** Job of the scheduler that this descends from. */
+  readonly jobId?: string;
+  /** Of a failure: the `tokenIdentifier` of the user it happened to, nothing else of their token. */
+  readonly user?: string;
+  /** The error is not the function's own. */
+  readonly refused?: true;
+}
+
+/** What an admin changed. */
+export interface AuditEvent {
+  /** Milliseconds since the epoch. */
+  readonly at: number;
+  readonly action: string;
+  readonly metadata: JsonObject;
 }
 
 export type IdentityType = "user" | "unknown" | "instance_admin" | "system" | "member_acting_user" | "team_acting_user";

@@ -2,7 +2,17 @@ import { must } from "../shared/assert.ts";
 import { SETTINGS, type Settings } from "./settings.ts";
 
 /** Worker variables that start with `CONVECTION_` without being a setting. */
-const OTHER_VARIABLES = ["CONVECTION_SECRET", "CONVECTION_SECRET_PREVIOUS", "CONVECTION_INSTANCE_NAME"];
+const OTHER_VARIABLES = [
+  "CONVECTION_SECRET",
+  "CONVECTION_SECRET_PREVIOUS",
+  "CONVECTION_INSTANCE_NAME",
+  "CONVECTION_DEPLOYMENT_TYPE",
+  "CONVECTION_PROJECT_NAME",
+  "CONVECTION_LOG_STREAM_URL",
+  "CONVECTION_LOG_STREAM_SECRET",
+  "CONVECTION_LOG_STREAM_FORMAT",
+  "CONVECTION_SENTRY_DSN",
+];
 
 /** The operator's mistake. The message names every wrong variable. */
 export class SettingsError extends Error {

@@ -50,7 +50,12 @@ export class LoggedMutation {
   failed(error: unknown): void {
     const failure = (this.#run?.execution ?? this.#newExecution()).failure(error);
     const completion = this.#run?.completion ?? failure;
-    this.#parts.executions.completed({ ...completion, error: failure.error, duration: failure.duration });
+    this.#parts.executions.completed({
+      ...completion,
+      error: failure.error,
+      duration: failure.duration,
+      refused: true,
+    });
   }
 
   /** A run that was cut short as soon as the conflict showed has no completion of its own. */

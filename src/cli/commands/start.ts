@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { z } from "zod";
 import { type Deployment, parseDeployment } from "../../protocol/deployment.ts";
+import { parseLogStreams } from "../../protocol/log-streams.ts";
 import { changedSettings, parseSettings } from "../../protocol/parse-settings.ts";
 import { SETTINGS } from "../../protocol/settings.ts";
 import { adminKey } from "../admin-key.ts";
@@ -44,6 +45,7 @@ export const start: Command = {
 async function run(options: OptionValues): Promise<void> {
   const given = workerEnvironment();
   const settings = parseSettings(given);
+  parseLogStreams(given);
   // One that is named runs already, elsewhere.
   const ownNode = options["no-node-actions"] !== true && given["NODE_ACTIONS_URL"] === undefined;
   const app = text(options, "dir") === undefined ? null : appDirectory(text(options, "dir") ?? "");
@@ -71,6 +73,7 @@ async function run(options: OptionValues): Promise<void> {
   const variablesOn = (url: string, siteUrl: string, nodeUrl: string | null): Record<string, string> => ({
     CONVECTION_SECRET: data.secret,
     CONVECTION_REDACT_ERRORS: "false",
+    CONVECTION_DEPLOYMENT_TYPE: "dev",
     CONVEX_CLOUD_URL: url,
     CONVEX_SITE_URL: siteUrl,
     ...(nodeUrl !== null && { NODE_ACTIONS_URL: nodeUrl, NODE_CALLBACK_URL: url }),

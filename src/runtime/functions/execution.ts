@@ -73,26 +73,29 @@ export class Execution {
   }
 
   completion(outcome: FunctionOutcome, { usage, cachedResult, success }: ExecutionResult = {}): FunctionCompletion {
+    const { caller, scheduledFunctionId } = this.#call.context;
     return {
       ...this.#description,
       logLines: outcome.logLines,
       startedAt: this.#startedAt,
       duration: this.#parts.clock.now() - this.#startedAt,
       error: outcome.ok ? null : outcome.error.message,
-      caller: this.#call.context.caller,
+      caller,
       identityType: identityType(this.#call.identity),
       environment: this.environment,
       ...(outcome.ok && { returnBytes: outcome.value.length }),
       ...(usage && { usage }),
       ...(cachedResult === true && { cachedResult }),
       ...(success && { success }),
+      ...(scheduledFunctionId !== null && { jobId: scheduledFunctionId }),
+      ...(!outcome.ok && userOf(this.#call.identity)),
     };
   }
 
   /** A bug of ours is logged elsewhere, whole; developers are told that there was one. */
   failure(error: unknown): FunctionCompletion {
     const message = error instanceof CodedError ? error.message : "InternalServerError";
-    return this.completion({ ok: false, error: { message }, logLines: [] });
+    return { ...this.completion({ ok: false, error: { message }, logLines: [] }), refused: true };
   }
 }
 
@@ -125,6 +128,13 @@ function identityType(identity: Identity): IdentityType {
     default:
       return identity satisfies never;
   }
+}
+
+function userOf(identity: Identity): { readonly user?: string } {
+  const attributes =
+    identity.kind === "user" ? identity.attributes : identity.kind === "admin" ? identity.actingAs : null;
+  const user = attributes?.["tokenIdentifier"];
+  return typeof user === "string" ? { user } : {};
 }
 
 /** Version 4. */

@@ -17,28 +17,45 @@ let recorded: Map<string, string>;
 /** What happens to the calls to come; `none` behind the last. */
 let faults: Fault[];
 let warnings: string[];
+/** What the log streams heard. */
+let told: string[];
+/** The Transactor is of a version that tells nothing of events. */
+let older: boolean;
 
 beforeEach(() => {
   deployment = new TestDeployment();
   recorded = new Map();
   faults = [];
   warnings = [];
+  told = [];
+  older = false;
   let drawn = 0;
   const history = new History({
-    async run() {
+    async run(_op, args) {
       const fault = faults.shift() ?? "none";
       if (fault === "not reached") throw new Error("no connection");
       const { values } = await deployment.database.loadCatalog();
       const events = waiting.parse(values.get("pendingEvents") ?? []);
+      const known = new Set(recorded.keys());
       for (const { id, action, metadata } of events) {
         if (!recorded.has(id)) recorded.set(id, `${action} ${metadata.variable_name}`);
       }
       if (fault === "answer lost") throw new Error("connection lost");
-      return events.map(({ id }) => id);
+      if (older || args["events"] !== true) return events.map(({ id }) => id);
+      return events.map(({ id, action, metadata }) => ({
+        id,
+        fresh: known.has(id) ? null : { at: 1000, action, metadata },
+      }));
     },
     clock: { now: () => 1000 },
     random: { bytes: (length) => new Uint8Array(length).fill(++drawn) },
     log: { info() {}, warn: (event) => void warnings.push(event), error() {} },
+    tell: (events) =>
+      told.push(
+        ...events.map(({ action, metadata }) =>
+          `${action} ${JSON.stringify(metadata["variable_name"])}`.replaceAll(`"`, ""),
+        ),
+      ),
   });
   environment = new Environment({ ...deployment.ports, history });
 });
@@ -86,5 +103,27 @@ describe("HIST1", () => {
     await expect(set("CONVEX_CLOUD_URL", "x")).rejects.toThrow("built-in");
     await set("NEVER", null);
     expect(recorded.size).toBe(0);
+  });
+});
+
+describe("STREAM5", () => {
+  test("an event is told once it is recorded, and not again", async () => {
+    await set("A", "1");
+    expect(told).toEqual(["create_environment_variable A"]);
+    next("not reached", "not reached");
+    await set("B", "1");
+    expect(told).toHaveLength(1);
+    await set("C", "1");
+    expect(told).toEqual(["A", "B", "C"].map((name) => `create_environment_variable ${name}`));
+  });
+
+  test("of an older Transactor's nothing is told, and the record is as good", async () => {
+    older = true;
+    await set("A", "1");
+    await set("B", "1");
+    expect(told).toEqual([]);
+    expect(recorded.size).toBe(2);
+    expect(await left()).toBe(1);
+    expect(warnings).toEqual([]);
   });
 });

@@ -39,6 +39,7 @@ function world() {
         return answer.promise;
       },
       read: () => Promise.reject(new Error("not read here")),
+      audit: () => Promise.reject(new Error("no streams here")),
     }),
     gather: () => Promise.resolve(),
     keepAlive: (work) => void sendings.push(work),
