@@ -41,6 +41,8 @@ export interface FunctionCompletion extends ExecutionDescription {
   readonly userDuration?: number;
   readonly returnBytes?: number;
   readonly usage?: Partial<UsageStats>;
+  /** Runs of this mutation that came before and were lost; absent: none. */
+  readonly retries?: number;
   /** Job of the scheduler that this descends from. */
   readonly jobId?: string;
   /** Of a failure: the `tokenIdentifier` of the user it happened to, nothing else of their token. */

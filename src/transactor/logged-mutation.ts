@@ -21,7 +21,8 @@ export class LoggedMutation {
   readonly #call: MutationCall;
   readonly #parts: Parts;
   /** The run that began last. */
-  #run: { readonly execution: Execution; completion: FunctionCompletion | null } | null = null;
+  #run: { readonly execution: Execution; readonly attempt: number; completion: FunctionCompletion | null } | null =
+    null;
 
   constructor(call: MutationCall, parts: Parts) {
     this.#call = call;
@@ -30,12 +31,14 @@ export class LoggedMutation {
 
   begin({ attempt, lostTo }: TransactionBegin): void {
     if (lostTo !== null && lostTo.kind !== "restart") this.#lost(lostTo, attempt - 1);
-    this.#run = { execution: this.#newExecution(), completion: null };
+    this.#run = { execution: this.#newExecution(), attempt, completion: null };
   }
 
   /** The run ended and may still be lost. */
   ran(completion: FunctionCompletion | undefined): void {
-    if (this.#run !== null && completion !== undefined) this.#run.completion = completion;
+    if (this.#run === null || completion === undefined) return;
+    const { attempt } = this.#run;
+    this.#run.completion = attempt === 0 ? completion : { ...completion, retries: attempt };
   }
 
   completed(): void {

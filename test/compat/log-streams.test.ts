@@ -104,7 +104,10 @@ test.each([
     expect(execution).not.toHaveProperty("error_message");
     expect(execution).not.toHaveProperty("scheduler_info");
     expect(execution.function.cached).toBe(kind === "query" ? false : undefined);
-    if (kind === "mutation") expect(execution.usage.database_write_bytes).toBeGreaterThan(0);
+    if (kind === "mutation") {
+      expect(execution.usage.database_write_bytes).toBeGreaterThan(0);
+      expect(execution.mutation_retry_count).toBe(0);
+    }
     const before = receiver.events.slice(0, receiver.events.indexOf(execution));
     const lines = before.filter(({ topic, function: f }) => topic === "console" && f.request_id === requestId);
     expect(lines.filter((line) => line.function.path === path)).toEqual([

@@ -58,6 +58,7 @@ export class StreamEvents {
       execution_time_ms: duration,
       status: error === null ? "success" : "failure",
       ...(error !== null && { error_message: error }),
+      ...(udfType === "Mutation" && { mutation_retry_count: completion.retries ?? 0 }),
       run_reason: RUN_REASONS[caller],
       ...(occInfo && {
         occ_info: {

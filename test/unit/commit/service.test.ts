@@ -152,6 +152,7 @@ test("LOG20 a run that lost a conflict has an entry of its own that says to whom
     { error: null, logLines: [{ messages: ["3"] }] },
   ]);
   expect(completions[1]).not.toHaveProperty("willRetry");
+  expect(completions.map(({ retries }) => retries)).toEqual([undefined, 1]);
   expect(completions[1]?.requestId).toBe(completions[0]?.requestId);
 });
 

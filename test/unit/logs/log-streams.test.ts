@@ -54,6 +54,7 @@ describe("P-X-5 STREAM5 events", () => {
       willRetry: true,
       occInfo,
       jobId: "j1",
+      retries: 2,
       usage: { databaseReadBytes: 5, databaseWriteBytes: 7, databaseReadDocuments: 1, storageReadBytes: 3 },
     });
     const f = { type: "mutation", path: "notes:add", request_id: "00000000000000aa", component_path: "box" };
@@ -75,6 +76,7 @@ describe("P-X-5 STREAM5 events", () => {
         execution_time_ms: 20,
         status: "failure",
         error_message: "It is run again.",
+        mutation_retry_count: 2,
         run_reason: "sync_worker",
         occ_info: { table_name: "notes", document_id: "n1", write_source: "notes:clear", retry_count: 2 },
         scheduler_info: { job_id: "j1" },
