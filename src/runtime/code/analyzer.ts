@@ -6,7 +6,7 @@ import { uncaught } from "../functions/failure.ts";
 import { type HarnessCode, isolateModules, MAIN_MODULE } from "../isolate/main-module.ts";
 import { ISOLATE_COMPATIBILITY_DATE, ISOLATE_COMPATIBILITY_FLAGS } from "./isolates.ts";
 import { mapFrames, plainMap } from "./source-map.ts";
-import { startFailure } from "./start-failure.ts";
+import { type StartFailure, startFailure } from "./start-failure.ts";
 
 /** Evaluates pushed code in an isolate that nobody else uses and that is thrown away: no rights, no network. */
 export class IsolateAnalyzer {
@@ -48,7 +48,7 @@ export class IsolateAnalyzer {
       const answer: AnalyzeResult = JSON.parse(await harness.analyze(JSON.stringify(request)));
       return answer;
     } catch (error) {
-      const failure = startFailure(error);
+      const failure = startFailure(error) ?? sabotage(error);
       if (failure === null) throw error;
       return { ok: false, path: pathOf(failure.module, request), error: failure.error, logs: [] };
     }
@@ -62,6 +62,15 @@ export class IsolateAnalyzer {
     });
     return [uncaught(error), ...frames].join("\n");
   }
+}
+
+/**
+ * What was thrown inside the isolate and not by the platform: a module has changed what the analysis itself works with,
+ * such as `JSON`.
+ */
+function sabotage(error: unknown): StartFailure | null {
+  if (!(error instanceof Error) || Reflect.get(error, "remote") !== true) return null;
+  return { module: null, error: { name: error.name, message: error.message } };
 }
 
 /** Of a module that is analysed or of a chunk they share. */

@@ -168,6 +168,13 @@ describe("what is not", () => {
     await refused({ "convex/bad.ts": bad, "convex/a.ts": uses, "convex/b.ts": uses }, /Failed to analyze /, text);
   });
 
+  test("EXE4 a module that breaks what the analysis itself works with", async () => {
+    await refused(
+      { "convex/bad.ts": `(JSON as any).stringify = undefined;\n${QUERY}` },
+      `${LOADING}Failed to analyze modules: Uncaught TypeError: JSON.stringify is not a function`,
+    );
+  });
+
   test("EXE4 a schema that does not compile", async () => {
     await refused(
       {
