@@ -6,3 +6,8 @@ import type { Brand } from "../shared/brand.ts";
  * On the wire it is multiplied by 1000 (`wire.md` §1.2).
  */
 export type Timestamp = Brand<number, "Timestamp">;
+
+/** As clients count. */
+export function nanoseconds(ts: Timestamp): bigint {
+  return BigInt(ts) * 1000n;
+}

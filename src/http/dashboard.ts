@@ -2,7 +2,7 @@ import { Hono } from "hono";
 import { requireWriteAccess } from "../auth/authorization.ts";
 import { cancelAllJobsBody, componentBody, deleteTablesBody } from "../protocol/http-bodies.ts";
 import type { FunctionOutcome } from "../protocol/execution.ts";
-import { badRequest } from "../shared/coded-error.ts";
+import { badRequest, notAvailableYet } from "../shared/coded-error.ts";
 import { readJson } from "./body.ts";
 import { adminOf } from "./credentials.ts";
 import type { HttpContext, HttpEnv } from "./hono-env.ts";
@@ -59,7 +59,7 @@ export function dashboardRoutes(services: HttpServices): Hono<HttpEnv> {
     app.post(path, async (c) => {
       requireWriteAccess(await adminOf(c, services));
       await readJson(c.req.raw, componentBody, settings.functionBodyBytes);
-      throw badRequest("NotAvailableYet", `${what} is not available yet.`);
+      throw notAvailableYet(what);
     });
   }
   return app;

@@ -35,7 +35,7 @@ export const listVariableDocuments = adminQuery({}, async (context) => {
   return JSON.stringify([...variables].map(([name, value]) => ({ _id: name, _creationTime: 0, name, value })));
 });
 
-/** There is nowhere to send logs to. */
+/** Those that are set up here: none. Log streams are set by variables of the Worker (docs/log-streams.md). */
 export const logSinks = adminQuery({}, () => "[]");
 
 /** Files can be part of every export. */

@@ -1,6 +1,6 @@
 import { v } from "convex/values";
+import { allDocuments } from "../engine/all-documents.ts";
 import { SCHEDULED_FUNCTIONS } from "../engine/due-queue.ts";
-import { parseQuery } from "../engine/query/definition.ts";
 import { isSystemTable } from "../engine/tables.ts";
 import { failureOf, FunctionError } from "../runtime/functions/failure.ts";
 import type { SystemMutationContext } from "../runtime/functions/system-mutation.ts";
@@ -10,6 +10,7 @@ import { DOCUMENT_SYSCALLS } from "../runtime/syscalls/db.ts";
 import { must } from "../shared/assert.ts";
 import { badRequest, CodedError } from "../shared/coded-error.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../shared/json.ts";
+import { encodeDocumentId } from "../values/document-id.ts";
 import { isUnset } from "./document-filters.ts";
 import { adminMutation } from "./system-query.ts";
 import { readTablePage } from "./table-page.ts";
@@ -109,22 +110,13 @@ function syscall({ database }: SystemMutationContext, op: string, args: JsonObje
   return must(DOCUMENT_SYSCALLS[op], op)(database, args);
 }
 
-async function everyId({ transaction, component }: SystemMutationContext, table: string): Promise<readonly string[]> {
-  const query = parseQuery({ source: { type: "FullTableScan", tableName: table, order: "asc" }, operators: [] });
-  const { scan } = await transaction.resolve(component, query.source);
-  if (scan === null) return [];
-  const run = transaction.start(scan, []);
-  const ids: string[] = [];
-  try {
-    for (;;) {
-      const step = run.step(true);
-      if (step.kind === "end") return ids;
-      if (step.kind === "row") ids.push(idOf(step.row.json));
-      else await run.fetch(Number.POSITIVE_INFINITY);
-    }
-  } finally {
-    transaction.finish(run);
+async function everyId({ transaction, component }: SystemMutationContext, name: string): Promise<readonly string[]> {
+  const table = transaction.tables.named(component, name);
+  if (table === null) {
+    await transaction.pin();
+    return [];
   }
+  return (await allDocuments(transaction, table)).map(({ id }) => encodeDocumentId(table.number, id));
 }
 
 /** What the database refuses, as a `ConvexError` with its text: the dashboard shows the data of those. */

@@ -50,7 +50,8 @@ export class SystemFunctions {
 
   /**
    * Like `QueryRunner.run`: the outcome at `at` or the newest snapshot, and what it depends on. `journal`: what the
-   * previous run of the same subscribed query left behind. `null`: there is no such function. Whoever may not call it gets a failure. Does not appear in the function log.
+   * previous run of the same subscribed query left behind. `null`: there is no such function. Whoever may not call it
+   * gets a failure. Does not appear in the function log.
    */
   async run(
     path: FunctionPath,

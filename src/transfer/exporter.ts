@@ -4,6 +4,7 @@ import { OutOfRetentionError, type RangeRow } from "../engine/persistence.ts";
 import { isStagingComponent } from "../engine/staging.ts";
 import { isSystemTable, STORAGE_TABLE } from "../engine/tables.ts";
 import { concatenate } from "../shared/bytes.ts";
+import { nanoseconds } from "../engine/timestamp.ts";
 import { CodedError } from "../shared/coded-error.ts";
 import { isJsonObject, type JsonValue } from "../shared/json.ts";
 import { encodeInt64 } from "../values/special-value.ts";
@@ -74,7 +75,7 @@ export class Exporter {
       zip: EMPTY_ZIP,
     };
     await this.#save(document, progress);
-    await this.#change(document, { state: "in_progress", start_ts: nanoseconds(ts) });
+    await this.#change(document, { state: "in_progress", start_ts: encodeInt64(nanoseconds(ts)) });
     return progress;
   }
 
@@ -128,7 +129,7 @@ export class Exporter {
     await flush();
     const state = {
       state: "completed",
-      start_ts: nanoseconds(progress.ts),
+      start_ts: encodeInt64(nanoseconds(progress.ts)),
       complete_ts: encodeInt64(BigInt(Math.floor(clock.now())) * 1_000_000n),
       zip_object_key: exportFolder(document._id),
     };
@@ -242,8 +243,4 @@ function describe({ document, key }: RangeRow): {
   const { _id: id, contentType, size } = value;
   if (typeof id !== "string" || typeof size !== "number") throw new Error(`document ${key} is not of a stored file`);
   return { id, contentType: typeof contentType === "string" ? contentType : null, size };
-}
-
-function nanoseconds(ts: number): ReturnType<typeof encodeInt64> {
-  return encodeInt64(BigInt(ts) * 1000n);
 }

@@ -2,15 +2,17 @@ import { z } from "zod";
 import type { Catalog } from "../engine/catalog.ts";
 import type { IndexKey, InternalId, TableId } from "../engine/names.ts";
 import {
+  type IndexRef,
   type LoggedTransaction,
   OutOfRetentionError,
   type Persistence,
   type RangeRow,
   type TableRow,
 } from "../engine/persistence.ts";
+import { tableRef } from "../engine/read-set.ts";
 import { isStagingComponent } from "../engine/staging.ts";
 import { isSystemTable } from "../engine/tables.ts";
-import type { Timestamp } from "../engine/timestamp.ts";
+import { nanoseconds, type Timestamp } from "../engine/timestamp.ts";
 import { badRequest, CodedError } from "../shared/coded-error.ts";
 import { encodeDocumentId } from "../values/document-id.ts";
 
@@ -24,9 +26,6 @@ export interface ExportPageSizes {
 
 const PAGE_SIZES: ExportPageSizes = { snapshotRows: 1024, deltaDocuments: 128, deltaTransactions: 128 };
 const SNAPSHOT_BYTES = 4 * 1024 * 1024;
-
-/** Nanoseconds, as clients count, per unit of a `Timestamp`. */
-const NS = 1000n;
 
 /** Which tables. `null` is any, except that a table without a component is the app's. */
 export interface TableChoice {
@@ -123,7 +122,7 @@ export class StreamingExport {
     const transactions = await inWindow(cursor, this.#parts.persistence.log(after, deltaTransactions));
     // Read after the log: every table that it names is known.
     const { catalog } = await this.#parts.now();
-    const chosen = new Map(tablesOf(catalog, choice).map((table) => [table.id, table]));
+    const chosen = new Map(tablesOf(catalog, choice).map((table) => [tableRef(table.id), table]));
     const rewritten = lastWrites(transactions);
     const versions: ExportedVersion[] = [];
     let told = after;
@@ -149,11 +148,11 @@ export class StreamingExport {
   /** A document that one group of commits wrote twice has its last version only. */
   async #written(
     { ts, keys }: LoggedTransaction,
-    chosen: ReadonlyMap<TableId, TableRow>,
+    chosen: ReadonlyMap<IndexRef, TableRow>,
     rewritten: ReadonlyMap<string, Timestamp>,
   ): Promise<readonly ExportedVersion[]> {
     const written = keys.flatMap(([index, key]) => {
-      const table = chosen.get(tableIdOf(index));
+      const table = chosen.get(index);
       return table === undefined ? [] : [{ table, id: internalId(key) }];
     });
     if (written.length === 0) return [];
@@ -162,7 +161,7 @@ export class StreamingExport {
     return written.flatMap(({ table, id }, at) => {
       const found = results[at] ?? null;
       // No id is written again once its document was deleted.
-      const isReplaced = (rewritten.get(`t${table.id} ${id}`) ?? ts) > ts;
+      const isReplaced = (rewritten.get(`${tableRef(table.id)} ${id}`) ?? ts) > ts;
       if (found === null ? isReplaced : found.ts !== ts) return [];
       const { component, name, number } = table;
       const json = found?.json ?? null;
@@ -195,18 +194,9 @@ function internalId(key: IndexKey): InternalId {
   return key as string as InternalId;
 }
 
-/** Of a log's key of a table's own index. Others have a number that no table has. */
-function tableIdOf(index: string): TableId {
-  return (index.startsWith("t") ? Number(index.slice(1)) : -1) as TableId;
-}
-
-function nanoseconds(ts: Timestamp): bigint {
-  return BigInt(ts) * NS;
-}
-
 /** `newest`: no snapshot is later. */
 function timestampOf(ns: bigint, newest: Timestamp | null): Timestamp {
-  const ts = Number(ns / NS) as Timestamp;
+  const ts = Number(ns / 1000n) as Timestamp;
   if (ns < 0n || !Number.isSafeInteger(ts) || (newest !== null && ts > newest)) {
     throw badRequest("InvalidTimestamp", `${ns} is no timestamp of this deployment.`);
   }

@@ -6,7 +6,6 @@ import { sourceMapsOf } from "../code/app-source-maps.ts";
 import { isPaused, refuseWhilePaused } from "../code/deployment-state.ts";
 import type { Deployments } from "../code/deployments.ts";
 import type { ActionExecution } from "./action-execution.ts";
-import { actionInvocation } from "./action-invocation.ts";
 import { ActionCapability } from "./action-capability.ts";
 import type { FileUploads } from "../files/runtime-files.ts";
 import { checkArguments, checkReturnValue } from "./arguments.ts";
@@ -16,6 +15,7 @@ import { tableNames } from "./table-names.ts";
 import { describeThrown, failureOf, FunctionError } from "./failure.ts";
 import { withStacks } from "./log-lines.ts";
 import type { NodeActions } from "../node/node-actions.ts";
+import { newInvocation } from "./new-invocation.ts";
 import type { QueryRunner } from "./query-runner.ts";
 import { resolveFunction } from "./resolve.ts";
 import { withinRpcSize } from "./rpc-size.ts";
@@ -125,7 +125,8 @@ export class ActionRunner {
     const args = await this.#withTables(deployment.catalog, (catalog) =>
       checkArguments(found, call.args, tableNames(catalog, found.path.component), limits, "refused"),
     );
-    const invocation = JSON.stringify(actionInvocation("action", execution, args));
+    const invoked = { ...execution, requestId: call.context.requestId, now: runtime.clock.now() };
+    const invocation = JSON.stringify(newInvocation("action", invoked, args));
     const harness = await runtime.isolates.harness(deployment.app, deployment.variables, "action");
     const capability = new ActionCapability(execution);
     const deadline = timeLimit(limits.actionTimeoutMs, limits.notes.actionTimeoutMs ?? "");

@@ -8,10 +8,10 @@ import { sourceMapsOf } from "../code/app-source-maps.ts";
 import { refuseWhilePaused } from "../code/deployment-state.ts";
 import { ActionCapability } from "./action-capability.ts";
 import type { ActionExecution } from "./action-execution.ts";
-import { actionInvocation } from "./action-invocation.ts";
 import { boundedBody } from "./bounded-body.ts";
 import type { Execution } from "./execution.ts";
 import { describeThrown, failureOf, FunctionError } from "./failure.ts";
+import { newInvocation } from "./new-invocation.ts";
 import { type TimeLimit, timeLimit } from "./time-limit.ts";
 
 /** A request as user code sees it. */
@@ -86,8 +86,9 @@ export class HttpActionRun {
     path: string,
     capability: ActionCapability,
   ): Promise<string | Uint8Array<ArrayBuffer> | Response> {
-    const { runtime, deployment } = this.#execution;
-    const invocation = JSON.stringify(actionInvocation("httpAction", this.#execution, JSON.stringify([path])));
+    const { runtime, deployment, call } = this.#execution;
+    const invoked = { ...this.#execution, requestId: call.context.requestId, now: runtime.clock.now() };
+    const invocation = JSON.stringify(newInvocation("httpAction", invoked, JSON.stringify([path])));
     const harness = await runtime.isolates.harness(deployment.app, deployment.variables, "action");
     return harness.serve(invocation, request.sent, capability);
   }

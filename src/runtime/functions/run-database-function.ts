@@ -10,7 +10,6 @@ import type {
 import { FunctionScope } from "../../engine/function-scope.ts";
 import type { Transaction } from "../../engine/transaction.ts";
 import { CodedError } from "../../shared/coded-error.ts";
-import { toHex } from "../../shared/bytes.ts";
 import { ownValue } from "../../shared/own-value.ts";
 import type { ResolvedFunction } from "../code/app.ts";
 import { tableMap } from "../code/deployments.ts";
@@ -23,6 +22,7 @@ import type { DatabaseExecution } from "./database-execution.ts";
 import type { DatabaseScope } from "./environment.ts";
 import { describeThrown, failureOf, FunctionError, plainFailure } from "./failure.ts";
 import { mergeLines, withStacks } from "./log-lines.ts";
+import { newInvocation } from "./new-invocation.ts";
 import { withinRpcSize } from "./rpc-size.ts";
 import { durationWarning } from "./warnings.ts";
 
@@ -109,16 +109,11 @@ class DatabaseFunctionRun implements DatabaseExecution {
     const commitTs = depth > 0 ? "allowed" : "refused";
     const checked = checkArguments(this.found, args, this.#tableNames, runtime.limits, commitTs);
     const snapshotTs = transaction.snapshotTs;
+    const { found } = this;
+    const kind = found.udfType === "Mutation" ? "mutation" : "query";
     const invocation: Invocation = {
-      kind: this.found.udfType === "Mutation" ? "mutation" : "query",
-      target: this.found.target,
-      args: checked,
-      requestId: context.requestId,
-      now,
-      seed: toHex(runtime.random.bytes(16)).toLowerCase(),
+      ...newInvocation(kind, { runtime, deployment, found, requestId: context.requestId, now }, checked),
       ...(snapshotTs === null ? {} : { snapshotTs: `${snapshotTs}000` }),
-      tablesVersion: String(deployment.catalog.ts),
-      limits: runtime.limits.invocation,
     };
     const harness = await runtime.isolates.harness(deployment.app, deployment.variables, "database");
     const capability = new DatabaseCapability(this);
